@@ -1,0 +1,283 @@
+"""The store of a sweep: a folder of Parquet files, one per finished cell, none ever rewritten.
+
+    manifest.json          the grid, the versions, the rule of the seeds
+    cells/<id>.parquet     one finished cell, written once
+    damaged/               what was found damaged or half-written, and was computed again
+    lock                   held by the sweep that is running
+
+What is finished stays, whoever is killed and when. A file is written under another name, flushed to
+the disk and moved into place; its name is a hash of the cell's parameters, so that no cell is there
+twice. The lock is the operating system's: it ends with its process, however that ends, also over
+NFS. Where a file system has no locks, a warning says so; two sweeps at once then repeat each
+other's work.
+
+A table has one row per step, with the cell's parameters repeated in it, because that is what
+groupby, filters and plots want; Parquet stores repeated values once. A cell that failed has a
+single row: its error, and nulls. To try it again, delete its file.
+"""
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+
+import rfm_tutorial
+from rfm_tutorial.grids import Cell, Grid
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"sweeps need {error.name}; pip install 'rfm-tutorial[sweep]' brings all that they need"
+    ) from error
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
+
+FORMAT_VERSION = 1
+SEED_RULE = "seed s is that of ModularTask.split, the one random step: a generator of its own"
+VOLATILE_COLUMNS = ("seconds", "peak_bytes")
+"""Differ from run to run. All other columns repeat bit for bit, on the same kind of machine."""
+SCHEMA = pa.schema(
+    {
+        "cell": pa.string(),
+        "operation": pa.string(),
+        "modulus": pa.int64(),
+        "train_fraction": pa.float64(),
+        "kernel": pa.string(),
+        "bandwidth": pa.float64(),  # null for the quadratic kernel
+        "ridge": pa.float64(),
+        "seed": pa.uint64(),
+        "n_iterations": pa.int64(),
+        "dtype": pa.string(),
+        "iteration": pa.int64(),
+        "train_accuracy": pa.float64(),
+        "test_accuracy": pa.float64(),
+        "train_loss": pa.float64(),
+        "test_loss": pa.float64(),
+        "circulant_deviation": pa.float64(),  # null for M = I, and where no order is circulant
+        "alignment": pa.float64(),  # with the feature matrix of the cell's last step
+        "seconds": pa.float64(),  # since the cell began
+        "peak_bytes": pa.int64(),  # of the worker process during the cell; null but on Linux
+        "error": pa.string(),  # null, or why the cell failed, and at which step
+    }
+)
+
+
+class SweepWarning(UserWarning):
+    """Something went wrong that the sweep has dealt with: a damaged file, a dead worker."""
+
+
+class StoreError(OSError):
+    """A store cannot be used: not writable, full, in use, or not a store."""
+
+
+def warn(text: str) -> None:
+    """Warn of the line that called our caller."""
+    warnings.warn(text, SweepWarning, stacklevel=3)
+
+
+def cell_table(cell: Cell, rows: list[dict[str, Any]]) -> pa.Table:
+    """What `run_cell` returns: `rows`, each with the cell's parameters."""
+    described = [{"cell": cell.id, **asdict(cell), **row} for row in rows]
+    return pa.Table.from_pylist(described, schema=SCHEMA)
+
+
+class _DamagedFileError(ValueError):
+    """A cell's file does not hold what was written."""
+
+
+def read_sweep(store: str | os.PathLike) -> pa.Table:
+    """All finished cells of a store, in the order of the grid; `.to_pandas()` for a data frame.
+
+    Changes nothing, and works while a sweep is running. A damaged file is left out with a
+    `SweepWarning`.
+
+    Raises
+    ------
+    StoreError
+        If the folder is not a store, or its manifest is damaged.
+    """
+    tables = [SCHEMA.empty_table()]
+    for cell in _read_manifest(Path(store))["grid"].cells():
+        path = cell_path(Path(store), cell)
+        try:
+            tables.append(_read_cell(path, cell))
+        except FileNotFoundError:
+            continue
+        except _DamagedFileError as error:
+            warn(f"{path} is left out: {error}. Run the sweep again to have it computed again")
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def cell_path(store: Path, cell: Cell) -> Path:
+    """Where a finished cell is, or will be."""
+    return store / "cells" / f"{cell.id}.parquet"
+
+
+def missing_cells(store: Path, grid: Grid) -> list[Cell]:
+    """The cells of a grid that are not finished."""
+    return [cell for cell in grid.cells() if not cell_path(store, cell).exists()]
+
+
+def write_cell(store: Path, cell: Cell, table: pa.Table) -> None:
+    """Store a finished cell, with checksums; a `StoreError` if that cannot be done."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, write_page_checksum=True)
+    _put(cell_path(store, cell), sink.getvalue())
+
+
+def _read_cell(path: Path, cell: Cell) -> pa.Table:
+    contents = pa.BufferReader(path.read_bytes())
+    try:
+        table = pq.ParquetFile(contents, page_checksum_verification=True).read()
+    except Exception as error:  # whatever it is, the bytes are there and are wrong
+        raise _DamagedFileError(f"it is no whole Parquet file ({error})") from error
+    if not table.schema.equals(SCHEMA) or table["cell"].unique().to_pylist() != [cell.id]:
+        raise _DamagedFileError(f"it does not hold the cell {cell.id}")
+    return table
+
+
+def _put(path: Path, contents: Any) -> None:
+    """The whole file or nothing: written beside its place, flushed to the disk, moved."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(contents)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path} could not be written: {error.strerror}. What is finished is kept; put that "
+            f"right and start the same sweep again"
+        ) from error
+
+
+def _read_manifest(store: Path) -> dict[str, Any]:
+    """The manifest, with a `Grid` in it."""
+    path = store / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        return manifest | {"grid": Grid.from_dict(manifest["grid"])}
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}): not a store?") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path} is damaged ({error}). Delete it and start the same sweep again: what is "
+            f"finished is kept"
+        ) from error
+
+
+def claim(store: Path, grid: Grid) -> None:
+    """Write the manifest of a new store; refuse what contradicts that of an old one."""
+    path = store / "manifest.json"
+    versions = {"format_version": FORMAT_VERSION, "rfm_tutorial": rfm_tutorial.__version__}
+    if not path.exists():
+        manifest = {**versions, "torch": torch.__version__, "seed_rule": SEED_RULE}
+        text = json.dumps({**manifest, "grid": asdict(grid)}, indent=2) + "\n"
+        _put(path, text.encode())
+    held = _read_manifest(store)
+    held.update(asdict(held.pop("grid")))
+    changes = [
+        f"{name} is {value!r} and was {held.get(name)!r}"
+        for name, value in {**versions, **asdict(grid)}.items()
+        if value != held.get(name)
+    ]
+    if changes:
+        raise ValueError(
+            f"grid contradicts the manifest of {store}: {'; '.join(changes)}. It needs a store of "
+            f"its own"
+        )
+
+
+def set_aside(store: Path, cells: Iterable[Cell]) -> None:
+    """Move what is damaged or half-written out of the way, and say so. Only under the lock."""
+    expected = {cell_path(store, cell): cell for cell in cells}
+    for path in sorted((store / "cells").iterdir()):
+        if path in expected:
+            try:
+                _read_cell(path, expected[path])
+                continue
+            except _DamagedFileError as error:
+                reason = str(error)
+        elif path.name.startswith(".") and ".parquet." in path.name:
+            reason = "its sweep ended while writing it"
+        else:
+            continue
+        place = store / "damaged" / f"{path.name.lstrip('.')}.{uuid4().hex[:8]}"
+        place.parent.mkdir(exist_ok=True)
+        path.rename(place)
+        warn(f"{path} was moved to {place}: {reason}. The cell is computed again")
+
+
+@contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """The store for us alone, made if there is none."""
+    try:
+        (store / "cells").mkdir(parents=True, exist_ok=True)
+        lock = (store / "lock").open("ab")
+    except OSError as error:
+        raise StoreError(
+            f"the store {store} cannot be written: {error.strerror} ({error.filename})"
+        ) from error
+    with lock:
+        try:
+            if fcntl is None:
+                raise OSError(None, "this system has no flock")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                f"another sweep is running on {store}; wait until it ends, or use another store"
+            ) from error
+        except OSError as error:
+            warn(f"{store} cannot be locked ({error.strerror}): see that no other sweep runs on it")
+        yield
+
+
+def jump_table(
+    table: pa.Table, rows: str = "train_fraction", columns: str = "modulus", threshold: float = 0.5
+) -> Any:
+    """When grokking happens: the iteration at which test accuracy reaches a threshold.
+
+    Parameters
+    ----------
+    table : from `read_sweep`, its cells differing in `rows`, `columns` and the seed only
+    rows, columns : names of two parameters
+
+    Returns
+    -------
+    A pandas data frame for `plots.phase`: medians over the seeds, nan where half of the runs or
+    more never get there. Cells that failed do not count.
+
+    Raises
+    ------
+    ValueError
+        If the cells differ in something else, which a median would mix.
+    """
+    frame = table.to_pandas()
+    cells = frame[frame.error.isna()].drop_duplicates("cell").set_index("cell")
+    for name in {field.name for field in fields(Cell)} - {rows, columns, "seed"}:
+        values = cells[name].unique().tolist()
+        if len(values) > 1:
+            raise ValueError(
+                f"table must have one {name}, got {', '.join(map(str, values))}; "
+                f'table.filter(pc.field("{name}") == {values[0]!r}) selects one'
+            )
+    first = frame[frame.test_accuracy >= threshold].groupby("cell").iteration.min()
+    cells["jump"] = first.reindex(cells.index).fillna(math.inf)
+    medians = cells.pivot_table("jump", index=rows, columns=columns, aggfunc="median")
+    return medians.replace(math.inf, math.nan)
