@@ -39,6 +39,10 @@ notebooks: .venv/installed ## Execute every chapter in place and store its text 
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(CHAPTERS)
 	$(BIN)/python tools/normalise_notebooks.py $(CHAPTERS)
 
+.PHONY: claims
+claims: .venv/installed ## Run every chapter and print what it claims, with values and verdicts
+	$(BIN)/python tools/claims.py $(CHAPTERS)
+
 .PHONY: bench
 bench: .venv/installed ## Time one RFM iteration against one Cholesky solve
 	$(BIN)/python benchmarks/bench.py

@@ -108,7 +108,7 @@ def spectrum(block: Float[Tensor, "n n"]) -> Float[Tensor, " f"]:
     Frequencies k and n − k of a real matrix carry the same and are counted together, so the
     entries are those of k = 0, 1, … ⌊n/2⌋, float64; they sum to 1. Of a block that is not quite
     circulant only the nearest circulant matrix is looked at. What that leaves out is its
-    `circulant_deviation`: Σ_k |(F A Fᴴ)_kk|² = (1 − deviation) ‖A‖²_F. If nothing is left, the
+    `circulant_deviation`: `Σ_k |(F A Fᴴ)_kk|² = (1 − deviation) ‖A‖²_F`. If nothing is left, the
     shares are nan.
 
     Parameters

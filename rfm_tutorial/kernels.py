@@ -66,7 +66,7 @@ class Kernel(ABC):
 
     @property
     def slope_scale(self) -> float:
-        """The constant factor of the weights: w = slope_scale · slopes."""
+        """The constant factor c of the weights w = c · slopes."""
         return 1.0
 
     @abstractmethod

@@ -145,7 +145,7 @@ def grokking_curves(
 
     Parameters
     ----------
-    history : records with iteration, train_… and test_…, as in `RFM.history_`
+    history : records with `iteration`, `train_accuracy` and so on, as in `RFM.history_`
     """
     if quantity not in ("accuracy", "loss"):
         raise ValueError(f"quantity must be 'accuracy' or 'loss', got {quantity!r}")

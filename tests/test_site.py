@@ -20,6 +20,8 @@ from bs4 import BeautifulSoup, Tag
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Browser, sync_playwright
 
+import rfm_tutorial
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -175,6 +177,35 @@ def test_the_path_that_is_printed_leads_to_the_front_page(site: Path) -> None:
 def test_no_page_shows_a_traceback(pages: dict[Path, BeautifulSoup]) -> None:
     sign = "Traceback (most recent call last)"
     assert not [path.name for path, page in pages.items() if sign in page.get_text()]
+
+
+@pytest.mark.site
+def test_the_reference_has_every_public_name(pages: dict[Path, BeautifulSoup]) -> None:
+    documented = {
+        str(tag["id"]).rpartition(".")[2]
+        for path, page in pages.items()
+        if path.parent.name == "api"
+        for tag in page.select("dt[id^=rfm_tutorial]")
+    }
+    assert set(rfm_tutorial.__all__) <= documented
+    assert {"run_sweep", "Grid", "read_sweep", "claim", "check"} <= documented
+
+
+@pytest.mark.site
+def test_the_status_page_has_time_and_memory_of_every_notebook(
+    pages: dict[Path, BeautifulSoup], site: Path
+) -> None:
+    table = pages[site / "book/status.html"].select_one("table")
+    assert table is not None
+    measured = {}
+    for link in table.select("a"):
+        row = link.find_parent("tr")
+        assert row is not None
+        _, seconds, megabytes = (cell.get_text() for cell in row.select("td"))
+        measured[Path(str(link["href"])).stem] = float(seconds), float(megabytes)
+    assert measured.keys() == {path.stem for path in (ROOT / "book").glob("*.ipynb")}
+    assert all(seconds > 0.5 for seconds, _ in measured.values())
+    assert all(50 < megabytes < 8000 for _, megabytes in measured.values())
 
 
 @pytest.mark.site
