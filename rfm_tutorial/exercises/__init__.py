@@ -13,12 +13,12 @@ A wrong answer that many people give is recognised by its values and gets a mess
 
 import textwrap
 
-from rfm_tutorial.exercises import clock, grokking, kernel_machines
+from rfm_tutorial.exercises import clock, gradients, grokking, kernel_machines, loop
 from rfm_tutorial.exercises.judging import RUNGS, Exercise, judge
 
 EXERCISES: dict[str, Exercise] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": exercise
-    for chapter in (clock, kernel_machines, grokking)
+    for chapter in (clock, kernel_machines, gradients, loop, grokking)
     for name, exercise in chapter.EXERCISES.items()
 }
 
