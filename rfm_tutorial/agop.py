@@ -276,7 +276,9 @@ def kernel_agop(
             _reduced_gradients(kernel, Z, alpha, M, X, values, used, chunk_size, work), X, alpha
         )
     total, mean = sums
-    if center:
+    if center and len(X) == 1:
+        total.zero_()  # one gradient is its own mean; a difference would leave rounding behind
+    elif center:
         total -= mean @ mean.T / len(X)
     total /= len(X)
     if M is not None:

@@ -831,3 +831,17 @@ def test_an_unfitted_model_survives_pickling_unfitted() -> None:
 def test_abstract_kernels_cannot_be_made() -> None:
     with pytest.raises(TypeError):
         RadialKernel()  # pyright: ignore[reportAbstractUsage]
+
+
+@pytest.mark.parametrize("kernel", [GaussianKernel(), LaplaceKernel()])
+def test_one_row_has_no_gradient_left_after_centering(
+    kernel: GaussianKernel | LaplaceKernel,
+) -> None:
+    X, Y = torch.tensor([[0.3, -1.2, 0.7]]), torch.tensor([[1.0, 2.0]])
+    assert torch.equal(RFM(kernel, 2).fit(X, Y).feature_matrix_, torch.zeros(3, 3))
+
+
+def test_one_row_of_the_quadratic_kernel_has_nothing_to_go_on_with() -> None:
+    X, Y = torch.tensor([[0.3, -1.2, 0.7]]), torch.tensor([[1.0, 2.0]])
+    with pytest.raises(SingularKernelError):
+        RFM(QuadraticKernel(), 2).fit(X, Y)
