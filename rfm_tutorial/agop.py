@@ -271,7 +271,7 @@ def kernel_agop(
         if method is not None or X.is_meta or rounding <= float(total.trace()):
             sums = total, mean
     if sums is None:
-        used = groups if chosen == "grouped" else None
+        used = None if chosen == "direct" else groups
         sums = _summed(
             _reduced_gradients(kernel, Z, alpha, M, X, values, used, chunk_size, work), X, alpha
         )

@@ -13,12 +13,33 @@ A wrong answer that many people give is recognised by its values and gets a mess
 
 import textwrap
 
-from rfm_tutorial.exercises import clock, gradients, grokking, kernel_machines, loop
+from rfm_tutorial.exercises import (
+    circulant_blocks,
+    clock,
+    emergence,
+    fourier,
+    gradients,
+    grokking,
+    kernel_machines,
+    loop,
+    random_features,
+)
 from rfm_tutorial.exercises.judging import RUNGS, Exercise, judge
 
+CHAPTERS = (
+    clock,
+    kernel_machines,
+    gradients,
+    loop,
+    grokking,
+    emergence,
+    circulant_blocks,
+    random_features,
+    fourier,
+)
 EXERCISES: dict[str, Exercise] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": exercise
-    for chapter in (clock, kernel_machines, gradients, loop, grokking)
+    for chapter in CHAPTERS
     for name, exercise in chapter.EXERCISES.items()
 }
 
