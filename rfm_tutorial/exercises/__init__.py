@@ -22,6 +22,7 @@ from rfm_tutorial.exercises import (
     grokking,
     kernel_machines,
     loop,
+    networks,
     random_features,
 )
 from rfm_tutorial.exercises.judging import RUNGS, Exercise, judge
@@ -35,6 +36,7 @@ CHAPTERS = (
     emergence,
     circulant_blocks,
     random_features,
+    networks,
     fourier,
 )
 EXERCISES: dict[str, Exercise] = {
