@@ -21,6 +21,7 @@ from rfm_tutorial.exercises import (
     gradients,
     grokking,
     kernel_machines,
+    limits,
     loop,
     networks,
     random_features,
@@ -38,6 +39,7 @@ CHAPTERS = (
     random_features,
     networks,
     fourier,
+    limits,
 )
 EXERCISES: dict[str, Exercise] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": exercise

@@ -1,0 +1,234 @@
+"""Exercises of "Where it fails: fractions, kernels, operations, seeds"."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.modular import ModularTask
+
+
+def _first(run: Sequence[float], threshold: float) -> float:
+    return next((float(i) for i, value in enumerate(run) if value >= threshold), math.inf)
+
+
+def _median_jump(runs: list[list[float]], threshold: float = 0.5) -> float | None:
+    middle = statistics.median(_first(run, threshold) for run in runs)
+    return None if middle == math.inf else float(middle)
+
+
+def _median_of_finite(runs: list[list[float]], threshold: float) -> float | None:
+    finite = [i for i in (_first(run, threshold) for run in runs) if i < math.inf]
+    return float(statistics.median(finite)) if finite else None
+
+
+def _median_with_length(runs: list[list[float]], threshold: float) -> float:
+    return float(statistics.median(min(_first(run, threshold), len(run)) for run in runs))
+
+
+def _mean_of_finite(runs: list[list[float]], threshold: float) -> float | None:
+    finite = [i for i in (_first(run, threshold) for run in runs) if i < math.inf]
+    return float(statistics.mean(finite)) if finite else None
+
+
+_RUNS = [
+    [0.0, 0.1, 0.2, 0.6, 0.9, 1.0],
+    [0.0, 0.0, 0.0, 0.1, 0.1, 0.1],
+    [0.0, 0.6, 0.9, 1.0, 1.0, 1.0],
+    [0.0, 0.0, 0.1, 0.1, 0.2, 0.5],
+    [0.0, 0.0, 0.0, 0.1, 0.7, 0.9],
+]
+
+_MEDIAN_JUMP = Exercise(
+    reference=_median_jump,
+    cases=(
+        Case("five runs, one of which never jumps", lambda: (_RUNS, 0.5)),
+        Case("three runs, two of which never jump", lambda: ([*_RUNS[:2], _RUNS[1]], 0.5)),
+        Case("two runs, one of which never jumps", lambda: (_RUNS[:2], 0.5)),
+        Case("four runs that all jump", lambda: (_RUNS[:1] + _RUNS[2:], 0.5)),
+    ),
+    mistakes=(
+        Mistake(
+            _median_of_finite,
+            "you leave out the runs that never jump, so a machine that fails more often looks "
+            "faster; count them as infinitely late.",
+        ),
+        Mistake(
+            _median_with_length,
+            "you count a run that never jumps as if it had jumped right after its last step; it is "
+            "infinitely late, and the median can be, too.",
+        ),
+        Mistake(
+            _mean_of_finite,
+            "this is the mean of the runs that jump; asked is the median over all runs.",
+        ),
+    ),
+    returns="a number, the median iteration, or None if it is infinite",
+    see='the section "By hand: a sweep is a loop"',
+)
+
+
+def _ratio(sizes: list[float]) -> float:
+    return (sizes[-1] - sizes[-2]) / (sizes[-2] - sizes[-3])
+
+
+def _grown(power: float, rho: float, source: float, steps: int) -> list[float]:
+    sizes = [power * source]
+    for _ in range(steps - 1):
+        sizes.append(power * (source + rho * sizes[-1]))
+    return sizes
+
+
+_CRITICAL_POWER = Exercise(
+    reference=lambda sizes, power: power / _ratio(sizes),
+    cases=(
+        Case("a run with the power 1/2", lambda: (_grown(0.5, 3.14, 0.008, 6), 0.5)),
+        Case("a run that fades, with the power 1/4", lambda: (_grown(0.25, 3.0, 0.008, 9), 0.25)),
+        Case("three sizes and no more", lambda: (_grown(0.4, 2.5, 0.01, 3), 0.4)),
+    ),
+    mistakes=(
+        Mistake(
+            lambda sizes, power: power * sizes[-2] / sizes[-1],
+            "you compare the sizes themselves; they contain the constant e, and only their "
+            "differences grow by the factor sρ.",
+        ),
+        Mistake(
+            lambda sizes, power: 1 / _ratio(sizes),
+            "the ratio of the differences is sρ, not ρ: divide it by the power of the run.",
+        ),
+        Mistake(
+            lambda sizes, power: _ratio(sizes) / power,
+            "this is ρ; the threshold is the power s with sρ = 1.",
+        ),
+        Mistake(
+            lambda sizes, power: _ratio(sizes),
+            "this is sρ, the ratio of the differences; the threshold is the power at which that "
+            "ratio would be 1.",
+        ),
+    ),
+    returns="a number, the power at the threshold",
+    see='the section "Why there are thresholds"',
+)
+
+
+def _scales(weight: Callable[[float, float], float], start: float = 1.0) -> Callable:
+    """`scale_after` with another weight q(m, L) or another start."""
+
+    def scale_after(n_updates: int, ridge: float, m_star: float, bandwidth: float) -> float:
+        m = start
+        for _ in range(n_updates):
+            q = weight(m, bandwidth)
+            m = m_star * q / (q + ridge) if q > 0 else 0.0
+        return m
+
+    return scale_after
+
+
+def _pair_weight(m: float, bandwidth: float) -> float:
+    return (1 - math.exp(-m / bandwidth**2)) ** 2
+
+
+_SCALE = Exercise(
+    reference=_scales(_pair_weight),
+    cases=(
+        Case("six updates with a ridge of 0.002", lambda: (6, 0.002, 0.7, 2.5)),
+        Case("no update at all", lambda: (0, 0.01, 0.7, 2.5)),
+        Case("no ridge", lambda: (3, 0.0, 0.6, 5.0)),
+        Case("a ridge beyond the threshold", lambda: (10, 0.01, 0.7, 2.5)),
+    ),
+    mistakes=(
+        Mistake(
+            _scales(lambda m, L: 1 - math.exp(-m / L**2)),
+            "q is a square: a pair is told from others by two digits, with one factor for each.",
+        ),
+        Mistake(
+            _scales(lambda m, L: (m / L**2) ** 2),
+            "you use the approximation m²/L⁴; asked is the exact q with the exponential.",
+        ),
+        Mistake(
+            _scales(lambda m, L: (1 - math.exp(-m / (2 * L**2))) ** 2),
+            "two pairs that differ in one digit have the squared distance 2m, and the kernel "
+            "divides by 2L²: the exponent is m/L².",
+        ),
+        Mistake(
+            lambda n, ridge, m_star, L: _scales(_pair_weight, start=m_star)(n, ridge, m_star, L),
+            "you start from m*; step 0 has M = I, so start from 1.",
+        ),
+        Mistake(
+            lambda n, ridge, m_star, L: _scales(_pair_weight)(n + 1, ridge, m_star, L),
+            "this is one update too many.",
+        ),
+    ),
+    returns="a number, the mean diagonal entry after the last update",
+    see='the section "The ridge: a collapse"',
+)
+
+
+def _copied_share(swap: bool = True, signs: Sequence[tuple[int, int]] = ()) -> Callable:
+    """`copied_share` with the images that the signs, and maybe the swap, make."""
+    signs = signs or [(s, t) for s in (1, -1) for t in (1, -1)]
+
+    def copied_share(pairs_train: Tensor, pairs_test: Tensor, modulus: int) -> float:
+        shown = torch.zeros(modulus, modulus, dtype=torch.bool)
+        shown[pairs_train[:, 0], pairs_train[:, 1]] = True
+        a, b = pairs_test.T
+        found = torch.zeros(len(pairs_test), dtype=torch.bool)
+        for s, t in signs:
+            found |= shown[s * a % modulus, t * b % modulus]
+            if swap:
+                found |= shown[s * b % modulus, t * a % modulus]
+        return float(found.double().mean())
+
+    return copied_share
+
+
+def _pairs(fraction: float) -> tuple[Tensor, Tensor, int]:
+    split = ModularTask("x^2+y^2", 13).split(fraction)
+    return split.pairs_train, split.pairs_test, 13
+
+
+def _few_pairs() -> tuple[Tensor, Tensor, int]:
+    return torch.tensor([[0, 1], [3, 2]]), torch.tensor([[6, 0], [2, 4], [5, 4], [1, 1]]), 7
+
+
+_SYMMETRY = Exercise(
+    reference=_copied_share(),
+    cases=(
+        Case("a fifth of the table of 13", lambda: _pairs(0.2)),
+        Case("a handful of pairs, one with a zero", _few_pairs),
+        Case(
+            "no training pair at all",
+            lambda: (torch.zeros(0, 2, dtype=torch.int64), _few_pairs()[1], 7),
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            _copied_share(swap=False),
+            "the four changes of sign are there, but not the swap of a and b.",
+        ),
+        Mistake(
+            _copied_share(signs=[(1, 1)]),
+            "the swap is there, but not the changes of sign.",
+        ),
+        Mistake(
+            _copied_share(signs=[(1, 1), (-1, -1)]),
+            "you change both signs at once only; each of the two can change by itself.",
+        ),
+        Mistake(
+            lambda train, test, p: 1 - _copied_share()(train, test, p),
+            "this is the share that has no image among the training pairs.",
+        ),
+    ),
+    returns="a number between 0 and 1, the share of the test pairs",
+    see='the section "Operations: what symmetry gives away"',
+)
+
+EXERCISES: dict[str, Exercise] = {
+    "median_jump": _MEDIAN_JUMP,
+    "critical_power": _CRITICAL_POWER,
+    "scale": _SCALE,
+    "symmetry": _SYMMETRY,
+}
