@@ -286,6 +286,12 @@ def kernel_agop(
     return (total + total.T) / 2
 
 
+def agop_rounding(dtype: torch.dtype) -> float:
+    """The rounding that an AGOP may carry, in parts of its trace; the closed form is not taken
+    where it would leave more."""
+    return torch.finfo(dtype).eps ** 0.75
+
+
 def _cheapest_method(n: int, X: Tensor, c: int, groups: Groups | None) -> str:
     """Count multiplications: forming the gradients and their Gram matrix, against n²m."""
     m, d = X.shape
@@ -433,7 +439,7 @@ def _closed_form(
     """Σ_j A_j A_jᵀ and Σ_j A_j without forming any A_j; see the formula in the module docstring.
 
     Also the trace that the sum must have for its rounding not to matter: it is the rounding of
-    Σ_jc (Σ_i |w_ij α_ic|)², all terms that are added and subtracted, over eps^¾.
+    Σ_jc (Σ_i |w_ij α_ic|)², all terms that are added and subtracted, over `agop_rounding`.
     """
     (n, d), c = Z.shape, alpha.shape[1]
     rows = chunk_size or 512
@@ -463,7 +469,8 @@ def _closed_form(
         weighted = gram[low:high, :high] * (alpha[low:high] @ alpha[:high].T)
         left = Z[low:high].T @ (weighted[:, :low] @ Z[:low])
         total += left + left.T + Z[low:high].T @ (weighted[:, low:] @ Z[low:high])
-    rounding = 0.0 if X.is_meta else float(terms) * torch.finfo(X.dtype).eps ** 0.25
+    eps = torch.finfo(X.dtype).eps
+    rounding = 0.0 if X.is_meta else float(terms) * eps / agop_rounding(X.dtype)
     return total, mean, rounding
 
 

@@ -116,7 +116,9 @@ def _refuse_singular(A: Tensor, factor: Tensor, diagonal: Tensor, info: int) -> 
     )
 
 
-def psd_power(matrix: Float[Tensor, "d d"], power: float) -> Float[Tensor, "d d"]:
+def psd_power(
+    matrix: Float[Tensor, "d d"], power: float, rounding: float | None = None
+) -> Float[Tensor, "d d"]:
     """The power Gˢ of a symmetric positive semidefinite matrix, through its eigenvalues.
 
     Eigenvalues that are negative by rounding count as 0. Anything more negative means that the
@@ -126,11 +128,13 @@ def psd_power(matrix: Float[Tensor, "d d"], power: float) -> Float[Tensor, "d d"
     ----------
     matrix : symmetric PSD, (d, d)
     power : exponent s > 0
+    rounding : how negative an eigenvalue may be, relative to the largest; None for 100 d eps,
+        what a product of matrices leaves behind
 
     Raises
     ------
     ValueError
-        If the matrix is not symmetric or not PSD, or the power is not positive.
+        If the matrix is not symmetric or not PSD, the power not positive or rounding negative.
 
     Examples
     --------
@@ -142,7 +146,9 @@ def psd_power(matrix: Float[Tensor, "d d"], power: float) -> Float[Tensor, "d d"
     check_real("power", power, positive=True)
     values, vectors = torch.linalg.eigh(matrix)
     if not matrix.is_meta:
-        rounding = 100 * matrix.shape[0] * torch.finfo(matrix.dtype).eps
+        if rounding is None:
+            rounding = 100 * matrix.shape[0] * torch.finfo(matrix.dtype).eps
+        check_real("rounding", rounding)
         lowest, highest = values.detach()[[0, -1]].tolist()
         if lowest < -rounding * max(abs(lowest), abs(highest)):
             raise ValueError(

@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from rfm_tutorial.agop import find_groups, kernel_agop
+from rfm_tutorial.agop import agop_rounding, find_groups, kernel_agop
 from rfm_tutorial.checks import (
     check_fitted,
     check_integer,
@@ -267,7 +267,8 @@ class RFM:
                     values=values,
                     workspace=work,
                 )
-                M = psd_power(G, self.agop_power)
+                # G is PSD but for the rounding that kernel_agop allows itself.
+                M = psd_power(G, self.agop_power, agop_rounding(G.dtype) * len(G))
                 if on_features is not None:
                     M = on_features(M)
                     check_feature_matrix(M, X, positive=self.kernel.radial)

@@ -845,3 +845,13 @@ def test_one_row_of_the_quadratic_kernel_has_nothing_to_go_on_with() -> None:
     X, Y = torch.tensor([[0.3, -1.2, 0.7]]), torch.tensor([[1.0, 2.0]])
     with pytest.raises(SingularKernelError):
         RFM(QuadraticKernel(), 2).fit(X, Y)
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.4])
+def test_an_ill_conditioned_start_does_not_look_like_a_matrix_without_a_root(
+    fraction: float,
+) -> None:
+    split = ModularTask("add", 7).split(fraction, seed=0)
+    rfm = RFM(GaussianKernel(bandwidth=10), n_iterations=12)
+    rfm.fit(split.X_train, split.Y_train, progress=False)
+    assert bool(torch.isfinite(rfm.feature_matrix_).all())
