@@ -12,11 +12,15 @@ CHAPTERS = $(wildcard book/*.ipynb)
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: book
 book: .venv/installed ## Execute the chapters that changed, build the website, say where it is
 	$(BIN)/jupyter-book build . -W --keep-going
+
+.PHONY: book-offline
+book-offline: book ## Copy the website so that it needs no network, for classrooms
+	$(BIN)/python tools/offline_site.py
 
 .PHONY: test
 test: .venv/installed ## Run everything: unit tests, doctests, every chapter, the website
@@ -38,6 +42,10 @@ lint: .venv/installed ## Check style, types, import direction and spelling
 notebooks: .venv/installed ## Execute every chapter in place and store its text outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(CHAPTERS)
 	$(BIN)/python tools/normalise_notebooks.py $(CHAPTERS)
+
+.PHONY: assignments
+assignments: .venv/installed ## Build the graded assignments: notebooks, solutions, autograders
+	$(BIN)/python tools/build_assignments.py _build/assignments
 
 .PHONY: claims
 claims: .venv/installed ## Run every chapter and print what it claims, with values and verdicts

@@ -1,14 +1,22 @@
 """Shapes and types in the package's signatures are checked wherever a test calls it.
 
+The website is built once, one browser serves all tests.
+
 jaxtyping reads the signatures and beartype does the checking. Hypothesis draws the same examples in
 every run.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import website
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
+from npm_packages import npm_packages
+from playwright.sync_api import Browser, sync_playwright
 
 # Before anything imports the package. pytest has put this directory on the path.
 install_import_hook("rfm_tutorial", "typechecking.check")
@@ -23,3 +31,49 @@ def no_type_checks() -> Iterator[None]:
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """Build the website, which executes only what changed since the last time."""
+    run = website.build(website.ROOT)
+    if run.returncode != 0:
+        pytest.fail(run.stdout + run.stderr, pytrace=False)
+    return website.ROOT / "_build/html"
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    with website.serve(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    if executable is None:
+        without_browser("no browser: install chromium, on Debian 'apt-get install chromium'")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def npm() -> Path:
+    """The folder of the pinned npm packages."""
+    try:
+        return npm_packages()
+    except RuntimeError as error:
+        without_browser(str(error))
+        raise
+
+
+def without_browser(reason: str) -> None:
+    """Skip, or fail where a browser is required."""
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -1,38 +1,17 @@
 """The website: it builds, a broken chapter stops it, its pages are whole and fit every screen."""
 
-import functools
-import http.server
-import os
 import re
-import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import freshness
-import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+from website import ROOT, book_folder, build, write_page
 
 import rfm_tutorial
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def build(source: Path) -> subprocess.CompletedProcess[str]:
-    """Build the book in `source` the way `make book` does."""
-    return subprocess.run(
-        [Path(sys.executable).with_name("jupyter-book"), "build", source, "-W", "--keep-going"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def read(path: Path) -> BeautifulSoup:
@@ -51,21 +30,7 @@ def article(page: BeautifulSoup) -> Tag:
 
 @pytest.fixture
 def small_book(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "_config.yml", tmp_path)
-    shutil.copytree(ROOT / "book/_ext", tmp_path / "book/_ext")
-    shutil.copytree(ROOT / "book/_static", tmp_path / "book/_static")
-    shutil.copy(ROOT / "book/references.bib", tmp_path / "book")
-    (tmp_path / "rfm_tutorial").mkdir()
-    (tmp_path / "requirements.txt").touch()
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
-    return tmp_path
-
-
-def write_page(book: Path, code: str) -> None:
-    cells = [new_markdown_cell("# A page"), new_code_cell(code)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(notebook, book / "book/page.ipynb")
+    return book_folder(tmp_path)
 
 
 @pytest.mark.slow
@@ -153,15 +118,6 @@ def test_fingerprint_follows_contents_and_names(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
-    """Build the website, which executes only what changed since the last time."""
-    run = build(ROOT)
-    if run.returncode != 0:
-        pytest.fail(run.stdout + run.stderr, pytrace=False)
-    return ROOT / "_build/html"
-
-
-@pytest.fixture(scope="session")
 def pages(site: Path) -> dict[Path, BeautifulSoup]:
     paths = sorted((site / "book").glob("**/*.html"))
     return {path: read(path) for path in paths}
@@ -203,7 +159,8 @@ def test_the_status_page_has_time_and_memory_of_every_notebook(
         assert row is not None
         _, seconds, megabytes = (cell.get_text() for cell in row.select("td"))
         measured[Path(str(link["href"])).stem] = float(seconds), float(megabytes)
-    assert measured.keys() == {path.stem for path in (ROOT / "book").glob("*.ipynb")}
+    notebooks = {path.stem for path in (ROOT / "book").glob("*.ipynb")}
+    assert measured.keys() == notebooks | {"index"}
     assert all(seconds > 0.5 for seconds, _ in measured.values())
     assert all(50 < megabytes < 8000 for _, megabytes in measured.values())
 
@@ -238,37 +195,6 @@ def test_every_image_says_what_it_shows(pages: dict[Path, BeautifulSoup]) -> Non
 
 
 # The real book in a browser.
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
-def address(site: Path) -> Iterator[str]:
-    handler = functools.partial(QuietHandler, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        message = "no browser: install chromium, on Debian with 'apt-get install chromium'"
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 # Everything that a page may get wrong on one screen, measured in one go.

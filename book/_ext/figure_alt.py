@@ -11,6 +11,20 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def prefer_picture_to_controls(bundle: nodes.container) -> None:
+    """Drop controls that come with a picture: they need a kernel.
+
+    An explorable, which does not, comes without a picture.
+    """
+    forms = list(bundle.findall(nodes.container))
+    if any(form.get("mime_type") == "image/png" for form in forms):
+        for form in forms:
+            if form.get("mime_type") == WIDGET:
+                bundle.remove(form)
+
 
 class FigureAltText(SphinxPostTransform):
     """Copy the text of each output that holds an image to the image."""
@@ -24,6 +38,7 @@ class FigureAltText(SphinxPostTransform):
         for bundle in self.document.findall(nodes.container):
             if bundle.get("nb_element") != "mime_bundle":
                 continue
+            prefer_picture_to_controls(bundle)
             for form in bundle.findall(nodes.container):
                 if form.get("mime_type") == "text/plain":
                     for image in bundle.findall(nodes.image):

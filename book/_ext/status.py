@@ -63,10 +63,9 @@ def _read(path: Path) -> dict[str, int]:
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
-def begin(app: Sphinx, docname: str, _source: list[str]) -> None:
-    """Watch a notebook's execution."""
-    if app.env.doc2path(docname).endswith(".ipynb"):
-        watched[docname] = Watch()
+def begin(_app: Sphinx, docname: str, _source: list[str]) -> None:
+    """Watch a page's execution, if it has any."""
+    watched[docname] = Watch()
 
 
 def end(app: Sphinx, _doctree: nodes.document) -> None:

@@ -21,6 +21,7 @@ from rfm_tutorial.exercises import (
     gradients,
     grokking,
     kernel_machines,
+    ledger,
     limits,
     loop,
     networks,
@@ -40,6 +41,7 @@ CHAPTERS = (
     networks,
     fourier,
     limits,
+    ledger,
 )
 EXERCISES: dict[str, Exercise] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": exercise

@@ -30,6 +30,17 @@ _ENCODE = Exercise(
             "that its one is in column p + b.",
         ),
         Mistake(
+            lambda pairs, p: torch.cat(
+                [
+                    (_encode(pairs, p)[:, :p] + _encode(pairs, p)[:, p:]).clamp(max=1),
+                    torch.zeros(len(pairs), p, dtype=torch.float64),
+                ],
+                dim=1,
+            ),
+            "both digits have their ones in the first p columns; the one of b belongs in column "
+            "p + b.",
+        ),
+        Mistake(
             lambda pairs, p: _encode(pairs.flip(1), p),
             "the halves are swapped: the first p columns belong to a, the others to b.",
         ),
@@ -49,6 +60,11 @@ _ENCODE = Exercise(
 
 def _blind_accuracy(y_train: Tensor, y_test: Tensor) -> float:
     return float((y_test == torch.bincount(y_train).argmax()).double().mean())
+
+
+def _last_of_a_tie(y_train: Tensor, y_test: Tensor) -> float:
+    counts = torch.bincount(y_train)
+    return float((y_test == (counts == counts.max()).nonzero().max()).double().mean())
 
 
 def _labels_of_products() -> tuple[Tensor, Tensor]:
@@ -74,6 +90,10 @@ _BLIND_GUESS = Exercise(
         ),
     ),
     mistakes=(
+        Mistake(
+            _last_of_a_tie,
+            "of several most frequent training labels take the smallest.",
+        ),
         Mistake(
             lambda y_train, y_test: _blind_accuracy(y_test, y_test),
             "you chose the most frequent *test* label; those are hidden, and looking at them "

@@ -178,6 +178,15 @@ def _alarm(
     return None
 
 
+def _alarm_of_falls_in_all(deviations: list[float], n: int, falls: int) -> int | None:
+    seen = 0
+    for step in range(1, len(deviations)):
+        seen += deviations[step] < deviations[step - 1]
+        if seen >= falls and deviations[step] < (1 - 1 / n) / 2:
+            return step
+    return None
+
+
 def _late_alarm(deviations: list[float], n: int, falls: int) -> int | None:
     found = _alarm(deviations, n, falls)
     return None if found is None else found + 1
@@ -197,12 +206,20 @@ _ALARM = Exercise(
         Case(
             "a small block, where noise is 0.8", lambda: ([_NAN, 0.75, 0.7, 0.6, 0.45, 0.3], 5, 2)
         ),
+        Case(
+            "a run that rises once on its way down",
+            lambda: ([_NAN, 0.9, 0.8, 0.85, 0.7, 0.45, 0.4], 61, 3),
+        ),
         Case("a run that is too short for so many falls", lambda: ([_NAN, 0.4, 0.3], 61, 3)),
     ),
     mistakes=(
         Mistake(
             _late_alarm,
             "you are one step late: the list starts with step 0, so a position in it is the step.",
+        ),
+        Mistake(
+            _alarm_of_falls_in_all,
+            "you count all falls; asked are falls in a row, so a rise begins the count again.",
         ),
         Mistake(
             lambda deviations, n, falls: next(

@@ -31,7 +31,8 @@ _SUBTRACT = Exercise(
         ),
         Mistake(
             lambda a, b, p: _scores(a, b, p, conjugate="a"),
-            "these are the scores of b − a: the conjugate belongs on the phases of b.",
+            "these are the scores of b − a: is there a conjugate on the phases of b, and one on "
+            "those of the classes?",
         ),
         Mistake(
             lambda a, b, p: _scores(a, b, p) / p**0.5,

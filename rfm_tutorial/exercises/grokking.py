@@ -25,6 +25,7 @@ _JUMP = Exercise(
         Case("a run that never reaches the threshold", lambda: ([0.0, 0.1, 0.2], 0.5)),
         Case("a run that falls back below the threshold", lambda: ([0.1, 0.7, 0.3, 0.9], 0.5)),
         Case("a run that starts above it", lambda: ([0.9, 1.0], 0.5)),
+        Case("a threshold other than one half", lambda: (list(_RUN), 0.9)),
     ),
     mistakes=(
         Mistake(
@@ -95,14 +96,14 @@ def _rfm_step(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float) -> Tensor:
     return psd_power(predictor_agop(model), 0.5)
 
 
-def _step_inputs(identity: bool) -> tuple[Tensor, Tensor, Tensor, float]:
+def _step_inputs(identity: bool, bandwidth: float = 2.5) -> tuple[Tensor, Tensor, Tensor, float]:
     split = ModularTask("add", 5).split(0.6)
     d = split.X_train.shape[1]
     M = torch.eye(d, dtype=torch.float64)
     if not identity:
         half = torch.randn(d, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         M = M + half @ half.T / d
-    return split.X_train, split.Y_train, M, 2.5
+    return split.X_train, split.Y_train, M, bandwidth
 
 
 def _step_without_root(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float) -> Tensor:
@@ -124,6 +125,7 @@ _RFM_STEP = Exercise(
     cases=(
         Case("the first step, from M = I", lambda: _step_inputs(identity=True)),
         Case("a later step, where M is not the identity", lambda: _step_inputs(identity=False)),
+        Case("another bandwidth", lambda: _step_inputs(identity=True, bandwidth=1.0)),
     ),
     mistakes=(
         Mistake(
@@ -142,6 +144,13 @@ _RFM_STEP = Exercise(
         Mistake(
             lambda X, Y, M, L: _rfm_step(X, Y, torch.eye(len(M), dtype=M.dtype), L),
             "M is not used: the kernel machine of a later step is fitted with feature_matrix=M.",
+        ),
+        Mistake(
+            lambda X, Y, M, L: (
+                predictor_agop(KernelRidge(GaussianKernel(L)).fit(X, Y, M)).clamp(min=0).sqrt()
+            ),
+            "this is the root of each entry; the root of a matrix, psd_power(G, ½), is the one "
+            "whose product with itself is G.",
         ),
     ),
     returns="a (d, d) tensor, the next feature matrix",

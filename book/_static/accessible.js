@@ -1,0 +1,14 @@
+// Puts right what the theme and the bibliography tell screen readers wrongly.
+
+document.addEventListener("DOMContentLoaded", () => {
+  // The search button reads "Search Ctrl + K" and is labelled "Search": who steers by voice needs both to agree.
+  for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
+  // The button for light and dark has a label; the titles of its icons say something else.
+  for (const icon of document.querySelectorAll(".theme-switch-button i")) {
+    icon.removeAttribute("title");
+    icon.setAttribute("aria-hidden", "true");
+  }
+  // A "list" whose items are none.
+  for (const list of document.querySelectorAll(".citation-list[role]")) list.removeAttribute("role");
+  for (const entry of document.querySelectorAll("[role='doc-biblioentry']")) entry.removeAttribute("role");
+});

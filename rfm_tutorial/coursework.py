@@ -1,0 +1,242 @@
+"""What the graded assignments need: numbers of one's own, marks with a reason, limits on time.
+
+`numbers_for` turns a student's id into a modulus and a seed, so that two students compute different
+numbers and neither has the harder task. `mark` is how a test of an assignment asks `judge` of the
+exercises, which knows cases, a reference and typical mistakes, and turns its verdict into the
+failure that otter-grader reports. `limit_cells` is what the grader runs before a submission.
+"""
+
+import hashlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+
+from rfm_tutorial.checks import check_choice, check_integer, check_real
+from rfm_tutorial.exercises.judging import Case, Exercise, Mistake, judge
+
+MODULI = {
+    "hw1": (43, 47),
+    "hw2": (17, 19),
+    "hw3": (17, 19),
+    "hw4": (43, 47),
+}
+"""Primes of about the same size, so that everybody's notebook runs for about the same time."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A student's own numbers for one assignment."""
+
+    modulus: int
+    """A prime."""
+    seed: int
+    """From 0 to 999 999."""
+    factor: int
+    """From 2 to modulus − 2: neither 0 nor 1 nor −1."""
+
+
+def numbers_for(student: str, assignment: str) -> Numbers:
+    """The numbers that belong to a student's id; the same on every machine.
+
+    Capital letters and blanks around the id do not matter.
+
+    Parameters
+    ----------
+    student : the id under which the student hands in, for example "ada.lovelace"
+    assignment : a name from `MODULI`
+
+    Raises
+    ------
+    ValueError
+        If the id is no text or empty, or there is no such assignment.
+
+    Examples
+    --------
+    >>> numbers_for("ada.lovelace", "hw1") == numbers_for(" Ada.Lovelace ", "hw1")
+    True
+    >>> numbers_for("ada.lovelace", "hw1").modulus in MODULI["hw1"]
+    True
+    """
+    check_choice("assignment", assignment, MODULI)
+    if not isinstance(student, str) or not student.strip():
+        raise ValueError(
+            f"student must be your id as text, such as 'ada.lovelace', got {student!r}; "
+            f"replace the dots in the line STUDENT = ..."
+        )
+    text = f"{assignment} {student.strip().lower()}"
+    random = Random(int.from_bytes(hashlib.sha256(text.encode()).digest()))
+    modulus = random.choice(MODULI[assignment])
+    return Numbers(modulus, random.randrange(10**6), random.randrange(2, modulus - 1))
+
+
+def _set_clocks(seconds: float) -> None:
+    """Signals after so many seconds of processor time, and after ten times that on the wall.
+
+    Processor time is the same on a busy machine; the other clock is for what sleeps. Both go on
+    ringing, for code that catches the first error and goes on. 0 stops them.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 10 * seconds, 10 * seconds)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeoutError` in a block that takes longer. Without effect on Windows.
+
+    Examples
+    --------
+    >>> with time_limit(10):
+    ...     1 + 1
+    2
+    """
+    check_real("seconds", seconds, positive=True)
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"it was stopped after {seconds:g} seconds")
+
+    before = [(number, signal.signal(number, stop)) for number in (signal.SIGPROF, signal.SIGALRM)]
+    _set_clocks(seconds)
+    try:
+        yield
+    finally:
+        _set_clocks(0)
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def call(function: Callable, *arguments: object, seconds: float = 5) -> Any:
+    """What a student's function gives back, if it does so in time and does not end the program.
+
+    Examples
+    --------
+    >>> call(pow, 2, 10)
+    1024
+    """
+    with time_limit(seconds):
+        try:
+            return function(*arguments)
+        except SystemExit:
+            raise RuntimeError("it ends the program; a function returns instead") from None
+
+
+def mark(
+    answer: object,
+    reference: Callable,
+    cases: dict[str, Callable[[], tuple]],
+    mistakes: dict[str, Callable],
+    returns: str,
+    seconds: float = 5,
+) -> None:
+    """Judge a student's function; what is wrong with it becomes an `AssertionError`.
+
+    Parameters
+    ----------
+    answer : the student's function
+    reference : a right one
+    cases : from what is tried, in words, to what makes its arguments; the first one is ordinary
+    mistakes : from what to say to a function of the same arguments that is wrong in a known way
+    returns : what the function gives back, in words
+    seconds : how long it may take for one case
+
+    Raises
+    ------
+    AssertionError
+        If the answer is not right, with a reason.
+
+    Examples
+    --------
+    >>> try:
+    ...     mark(lambda x: 2 * x, lambda x: x**2, {"x = 3": lambda: (3,)},
+    ...          {"this is 2x": lambda x: 2 * x}, "a number")
+    ... except AssertionError as error:
+    ...     print(error)
+    this is 2x
+    """
+    exercise = Exercise(
+        reference=reference,
+        cases=tuple(Case(name, inputs) for name, inputs in cases.items()),
+        mistakes=tuple(Mistake(wrong, message) for message, wrong in mistakes.items()),
+        returns=returns,
+        see="",
+    )
+    timed = partial(call, answer, seconds=seconds) if callable(answer) else answer
+    verdict = judge(exercise, timed)
+    if verdict.rung is not None:
+        raise AssertionError(verdict.message)
+
+
+def mark_value(value: object, right: object, mistakes: dict[str, object], what: str) -> None:
+    """Judge a number or tensor that a student computed; see `mark`.
+
+    Parameters
+    ----------
+    value, right : what the student has, and what is right
+    mistakes : from what to say to a value that is wrong in a known way
+    what : the name of the value, for the message
+
+    Examples
+    --------
+    >>> mark_value(0.5, 0.5, {}, "share")
+    """
+    try:
+        mark(
+            lambda: value,
+            lambda: right,
+            {what: lambda: ()},
+            {message: lambda wrong=wrong: wrong for message, wrong in mistakes.items()},
+            "",
+        )
+    except AssertionError as error:
+        if str(error) in mistakes:
+            raise
+        raise AssertionError(f"{what}: this is not right, got {value!r}") from None
+
+
+def limit_cells(seconds: int, characters: int = 10**6) -> None:
+    """In IPython: from now on, stop every cell that takes longer or prints more.
+
+    The cell ends in an error, and the next one runs. Code that catches every error is not stopped
+    by this; whoever runs the notebook has to limit the whole run as well.
+    """
+    from IPython.core.getipython import get_ipython
+
+    check_integer("seconds", seconds, at_least=1)
+    check_integer("characters", characters, at_least=1)
+    shell = get_ipython()
+    if shell is None or not hasattr(signal, "setitimer"):
+        return
+    left = [characters]
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"this cell took longer than {seconds} seconds and was stopped")
+
+    def counted(stream: Any) -> Callable[[str], int]:
+        def write(text: str) -> int:
+            left[0] -= len(text)
+            if left[0] < 0:
+                raise RuntimeError(f"this cell printed more than {characters} characters")
+            return type(stream).write(stream, text)
+
+        return write
+
+    writers: list[tuple[Any, Callable]] = [(s, counted(s)) for s in (sys.stdout, sys.stderr)]
+
+    def start(*_: object) -> None:
+        left[0] = characters
+        # For each cell anew: IPython puts a function of its own in this place.
+        for stream, write in writers:
+            stream.write = write
+        signal.signal(signal.SIGPROF, stop)
+        signal.signal(signal.SIGALRM, stop)
+        _set_clocks(seconds)
+
+    shell.events.register("pre_run_cell", start)
+    shell.events.register("post_run_cell", lambda *_: _set_clocks(0))

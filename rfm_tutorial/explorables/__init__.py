@@ -1,0 +1,22 @@
+"""What readers drag: one interaction in JupyterLab with a kernel and on the website without one.
+
+Each explorable is a widget. Where a cell ends in one, it is shown; its `sentence` says in words
+what it shows. The website needs no kernel for them: they compute in the page. Only the
+`Laboratory` runs the package itself; where there is no kernel, it is a picture.
+"""
+
+from rfm_tutorial.explorables.fourier_clocks import FourierClocks
+from rfm_tutorial.explorables.grok import WatchItGrok
+from rfm_tutorial.explorables.laboratory import Laboratory
+from rfm_tutorial.explorables.paint import PaintCirculant
+from rfm_tutorial.explorables.rfm_in_page import RFMInPage
+from rfm_tutorial.explorables.shuffle import DiscreteLogShuffle
+
+__all__ = [
+    "DiscreteLogShuffle",
+    "FourierClocks",
+    "Laboratory",
+    "PaintCirculant",
+    "RFMInPage",
+    "WatchItGrok",
+]

@@ -1,0 +1,285 @@
+// Shared by all explorables; each one's own script follows in the same file (see base.py).
+
+// ---- Elements -------------------------------------------------------------------------------
+
+const CONTROLS = ["button", "canvas", "input", "select"];
+
+// element("p", {class: "x", onclick: f, "aria-live": "polite"}, "text", child)
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  // In JupyterLab, arrow keys would go to the notebook instead and move from cell to cell.
+  if (CONTROLS.includes(tag)) made.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== undefined) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// ---- State ----------------------------------------------------------------------------------
+
+// Write to the state. With a kernel the change travels to Python; without one it stays here.
+function assign(model, changes) {
+  for (const [name, value] of Object.entries(changes)) model.set(name, value);
+  model.save_changes();
+}
+
+// Call `update` now and whenever one of the named parts of the state changes.
+function follow(model, names, update, cleanups) {
+  for (const name of names) {
+    model.on(`change:${name}`, update);
+    cleanups.push(() => model.off(`change:${name}`, update));
+  }
+  update();
+}
+
+// ---- Controls: native ones, which bring keyboard and roles with them ------------------------
+
+// A slider for the numeric trait `name`; `say(value)` is the value in words, shown and read out.
+function slider(view, { name, label, min, max, step = 1, say = String }) {
+  const output = element("output");
+  const input = element("input", { type: "range", min, max, step });
+  input.addEventListener("input", () => assign(view.model, { [name]: Number(input.value) }));
+  follow(view.model, [name], () => {
+    const value = view.model.get(name);
+    input.value = value;
+    output.textContent = say(value);
+    input.setAttribute("aria-valuetext", say(value));
+  }, view.cleanups);
+  return element("label", { class: "rfm-control rfm-slider" }, element("span", {}, label), input, output);
+}
+
+// A drop-down list for the trait `name`; options are [value, text] pairs.
+function choice(view, { name, label, options }) {
+  const input = element("select");
+  for (const [value, text] of options) input.append(element("option", { value }, text));
+  input.addEventListener("change", () => {
+    assign(view.model, { [name]: options[input.selectedIndex][0] });
+  });
+  follow(view.model, [name], () => {
+    const value = view.model.get(name);
+    input.selectedIndex = options.findIndex(option => option[0] === value);
+  }, view.cleanups);
+  return element("label", { class: "rfm-control rfm-choice" }, element("span", {}, label), input);
+}
+
+// A check box for the true-or-false trait `name`.
+function checkbox(view, { name, label }) {
+  const input = element("input", { type: "checkbox" });
+  input.addEventListener("change", () => assign(view.model, { [name]: input.checked }));
+  follow(view.model, [name], () => { input.checked = view.model.get(name); }, view.cleanups);
+  return element("label", { class: "rfm-control rfm-checkbox" }, input, element("span", {}, label));
+}
+
+function button(label, action, attributes = {}) {
+  return element("button", { type: "button", class: "rfm-button", onclick: action, ...attributes }, label);
+}
+
+// ---- The frame ------------------------------------------------------------------------------
+
+// What `render` works with: view.model, view.root, view.cleanups (functions to call at the end),
+// view.sentence (the paragraph that says what is shown; set it with `tell`).
+function makeView(model, el, name, title) {
+  const root = element("section", { class: `rfm-explorable rfm-${name}`, "aria-label": title });
+  const sentence = element("p", { class: "rfm-sentence", "aria-live": "polite" });
+  el.append(root);
+  return { model, root, sentence, playing: false, cleanups: [() => root.remove()] };
+}
+
+// Say what is shown. While something plays, screen readers are not told of each step.
+function tell(view, text, { quietly = view.playing } = {}) {
+  view.sentence.setAttribute("aria-live", quietly ? "off" : "polite");
+  if (view.sentence.textContent !== text) view.sentence.textContent = text;
+}
+
+function cleanUp(view) {
+  return () => { for (const cleanup of view.cleanups.splice(0)) cleanup(); };
+}
+
+function reducedMotion() {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+// ---- Pictures -------------------------------------------------------------------------------
+
+// Colours come from common.css, where the theme chooses them: colour(view, "test") is --rfm-test.
+function colour(view, name) {
+  return getComputedStyle(view.root).getPropertyValue(`--rfm-${name}`).trim();
+}
+
+// A canvas that is sharp on every screen, as wide as its place, and drawn again when its size or
+// the theme changes. `ratio` is height / width. `draw(context, width, height)` works in CSS pixels.
+// The result has .canvas, .redraw() and .describe(text), which sets the text for screen readers.
+function picture(view, { ratio, draw, label = "", attributes = {} }) {
+  const canvas = element("canvas", { class: "rfm-picture", role: "img", "aria-label": label, ...attributes });
+  const redraw = () => {
+    const width = canvas.clientWidth;
+    if (width === 0) return;
+    const height = Math.round(width * ratio);
+    const scale = window.devicePixelRatio || 1;
+    canvas.style.height = `${height}px`;
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+    const context = canvas.getContext("2d");
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.font = `12px ${getComputedStyle(view.root).fontFamily}`;
+    draw(context, width, height);
+  };
+  const watcher = new ResizeObserver(redraw);
+  watcher.observe(canvas);
+  view.cleanups.push(() => watcher.disconnect());
+  onThemeChange(view, redraw);
+  return { canvas, redraw, describe: text => canvas.setAttribute("aria-label", text) };
+}
+
+// Themes: data-theme on the website, data-jp-theme-light in JupyterLab.
+function onThemeChange(view, action) {
+  const watcher = new MutationObserver(action);
+  const attributeFilter = ["data-theme", "data-jp-theme-light"];
+  for (const node of [document.documentElement, document.body]) {
+    watcher.observe(node, { attributes: true, attributeFilter });
+  }
+  view.cleanups.push(() => watcher.disconnect());
+}
+
+// ---- Colours of matrices: blue below zero, red above, white at zero, as in the book's figures ----
+
+const DIVERGING = [
+  [5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
+  [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31],
+];
+
+// [red, green, blue] for a value between -limit and limit; values beyond take the last colour.
+function diverging(value, limit) {
+  const place = (Math.min(1, Math.max(-1, limit > 0 ? value / limit : 0)) + 1) / 2 * (DIVERGING.length - 1);
+  const low = Math.min(DIVERGING.length - 2, Math.floor(place));
+  return DIVERGING[low].map((part, i) => Math.round(part + (DIVERGING[low + 1][i] - part) * (place - low)));
+}
+
+// Draw rows × columns values (row after row) into the box {x, y, width, height}.
+function heatMap(context, box, values, rows, columns, limit) {
+  const image = new ImageData(columns, rows);
+  for (let i = 0; i < rows * columns; i++) {
+    image.data.set(diverging(values[i], limit), 4 * i);
+    image.data[4 * i + 3] = 255;
+  }
+  const small = new OffscreenCanvas(columns, rows);
+  small.getContext("2d").putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, box.x, box.y, box.width, box.height);
+}
+
+// ---- Charts ---------------------------------------------------------------------------------
+
+const DASHES = { solid: [], dashed: [7, 4], dashdot: [8, 3, 2, 3], dotted: [2, 3] };
+
+// Axes in the box {x, y, width, height}. xs and ys are [low, high]; ticks are [value, text] pairs.
+// Returns {px, py}, which turn values into pixels.
+function axes(view, context, box, { xs, ys, xTicks = [], yTicks = [], xLabel = "", yLabel = "" }) {
+  const px = x => box.x + (x - xs[0]) / (xs[1] - xs[0]) * box.width;
+  const py = y => box.y + box.height - (y - ys[0]) / (ys[1] - ys[0]) * box.height;
+  context.save();
+  context.lineWidth = 1;
+  context.fillStyle = colour(view, "ink");
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const [value, text] of yTicks) {
+    context.strokeStyle = colour(view, "grid");
+    line(context, [[box.x, py(value)], [box.x + box.width, py(value)]]);
+    context.fillText(text, box.x - 6, py(value));
+  }
+  context.strokeStyle = colour(view, "axis");
+  line(context, [[box.x, box.y], [box.x, box.y + box.height], [box.x + box.width, box.y + box.height]]);
+  context.textAlign = "center";
+  context.textBaseline = "top";
+  for (const [value, text] of xTicks) {
+    line(context, [[px(value), box.y + box.height], [px(value), box.y + box.height + 4]]);
+    context.fillText(text, px(value), box.y + box.height + 6);
+  }
+  if (xLabel) context.fillText(xLabel, box.x + box.width / 2, box.y + box.height + 22);
+  context.textAlign = "left";
+  context.textBaseline = "bottom";
+  if (yLabel) context.fillText(yLabel, box.x, box.y - 5);
+  context.restore();
+  return { px, py };
+}
+
+// A line through [x, y] pixels in the current stroke style.
+function line(context, points) {
+  context.beginPath();
+  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+  context.stroke();
+}
+
+// A curve of values at x = 0, 1, 2 … in the colour --rfm-NAME; where a value is null there is none.
+function curve(view, context, { px, py }, values, name, dash = "solid") {
+  context.save();
+  context.strokeStyle = colour(view, name);
+  context.lineWidth = 2;
+  context.setLineDash(DASHES[dash]);
+  const points = Array.from(values, (value, i) => (value === null ? null : [px(i), py(value)]));
+  line(context, points.filter(point => point !== null));
+  context.restore();
+}
+
+function dot(view, context, x, y, name, radius = 5) {
+  context.save();
+  context.fillStyle = colour(view, name);
+  context.strokeStyle = colour(view, "paper");
+  context.lineWidth = 2;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+  context.stroke();
+  context.restore();
+}
+
+// ---- Numbers --------------------------------------------------------------------------------
+
+// The same digits as Python's f"{value:.{digits}f}": no "-0.00".
+function fixed(value, digits) {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text;
+}
+
+const modulo = (a, n) => ((a % n) + n) % n;
+
+// ---- Playing, and what a line means ---------------------------------------------------------
+
+// A button that plays the trait `name` up to `last`, one step every `pause` milliseconds. Any other
+// change of the trait stops it. Who wishes for less motion gets a button for one step instead.
+function player(view, { name, last, pause }) {
+  const { model } = view;
+  const play = button("", () => (reducedMotion() ? step() : timer ? stop() : start()), { class: "rfm-button rfm-play" });
+  let timer = null;
+  let played = null;
+  const show = () => { play.textContent = reducedMotion() ? "Next step" : timer ? "Pause" : "Play"; };
+  const step = () => {
+    played = model.get(name) >= last ? 0 : model.get(name) + 1;
+    assign(model, { [name]: played });
+    if (played === last) stop();
+  };
+  const start = () => { timer = setInterval(step, pause); view.playing = true; step(); show(); };
+  const stop = () => { clearInterval(timer); timer = null; view.playing = false; show(); };
+  follow(model, [name], () => { if (timer && model.get(name) !== played) stop(); }, view.cleanups);
+  view.cleanups.push(stop);
+  const wish = window.matchMedia("(prefers-reduced-motion: reduce)");
+  wish.addEventListener("change", stop);
+  view.cleanups.push(() => wish.removeEventListener("change", stop));
+  show();
+  return play;
+}
+
+// The meaning of lines, as words beside a piece of each; curves are [, colour, dash, text].
+function legend(curves) {
+  return element("ul", { class: "rfm-legend" }, ...curves.map(([, name, dash, text]) => {
+    const sample = `<svg width="30" height="8" aria-hidden="true"><line x1="0" y1="4" x2="30" y2="4" `
+      + `stroke="var(--rfm-${name})" stroke-width="2.5" stroke-dasharray="${DASHES[dash].join(" ")}"/></svg>`;
+    const item = element("li", {}, text);
+    item.insertAdjacentHTML("afterbegin", sample);
+    return item;
+  }));
+}

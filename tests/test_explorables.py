@@ -1,0 +1,722 @@
+"""The explorables as readers meet them: on a page without a kernel, and in JupyterLab with one."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pack_grok
+import pytest
+import torch
+from matplotlib import colormaps
+from offline_site import offline_site
+from playwright.sync_api import Browser, Locator, Page
+from website import Visit, book_folder, build, serve, write_page
+
+from rfm_tutorial import circulant_block, circulant_deviation, plots
+from rfm_tutorial.explorables import (
+    DiscreteLogShuffle,
+    FourierClocks,
+    Laboratory,
+    PaintCirculant,
+    RFMInPage,
+    WatchItGrok,
+)
+from rfm_tutorial.explorables.base import HERE, Explorable
+from rfm_tutorial.explorables.grok import (
+    KERNELS,
+    LAST,
+    LEVELS,
+    MEASURES,
+    OPERATIONS,
+    packed_runs,
+)
+
+EXPLORABLES: dict[str, type[Explorable]] = {
+    "grok": WatchItGrok,
+    "shuffle": DiscreteLogShuffle,
+    "fourier-clocks": FourierClocks,
+    "paint": PaintCirculant,
+    "rfm-in-page": RFMInPage,
+}
+KINDS = "input[type=range], input[type=checkbox], input[type=number], select, button"
+
+# Python alone.
+
+
+@pytest.mark.slow
+def test_the_packed_runs_are_what_the_package_gives() -> None:
+    """One run to its end, and of the others the first steps, which cost little."""
+    # What another processor may change: an accuracy by a cell or two, a loss of zero by rounding.
+    absolute = dict(zip(MEASURES, (1e-3, 1e-3, 1e-20, 1e-9, 1e-6, 1e-6), strict=True))
+    for name in (f"{operation} {kernel}" for operation in OPERATIONS for kernel in KERNELS):
+        whole = name == "add Gaussian"
+        blocks, measures = pack_grok.run(*name.split(), n_iterations=LAST if whole else 1)
+        stored, steps = packed_runs(), len(blocks)
+        values, scales = pack_grok.quantised(blocks)
+        assert np.abs(values.astype(int) - stored[name][:steps]).max() <= 1
+        np.testing.assert_allclose(scales, stored[f"{name} scales"][:steps], rtol=1e-4)
+        for column, (measure, atol) in enumerate(absolute.items()):
+            # The alignment is with the last matrix, which only a whole run has.
+            if whole or measure != "alignment":
+                expected = stored[f"{name} measures"][:steps, column]
+                np.testing.assert_allclose(measures[:, column], expected, rtol=1e-4, atol=atol)
+
+
+def test_lines_have_the_colours_of_the_figures() -> None:
+    style = (HERE / "common.css").read_text(encoding="utf-8")
+    for name, (colour, *_) in plots.LINES.items():
+        (found, *_) = re.findall(rf"--rfm-{name}: (#\w+);", style)
+        assert found.lower() == colour.lower()
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (WatchItGrok, {"operation": "pow"}, "operation must be one of 'add'.*got 'pow'"),
+        (WatchItGrok, {"kernel": "Laplace"}, "kernel must be one of 'Gaussian', 'quadratic'"),
+        (WatchItGrok, {"iteration": 31}, "iteration must be an integer.*got 31"),
+        (DiscreteLogShuffle, {"operation": "add"}, "operation must be one of 'mul', 'div'"),
+        (DiscreteLogShuffle, {"root": 3}, "root must be a primitive root of 61, got 3"),
+        (DiscreteLogShuffle, {"placed": 61}, "placed must be an integer.*got 61"),
+        (DiscreteLogShuffle, {"block": torch.eye(9)}, "the number of rows of block must be prime"),
+        (DiscreteLogShuffle, {"block": torch.ones(2, 3)}, "block must be square"),
+    ],
+)
+@pytest.mark.usefixtures("no_type_checks")
+def test_a_wrong_argument_is_named(kind: type, arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(**arguments)
+
+
+def test_the_shuffle_of_the_readers_own_block_ends_in_the_order_of_the_package() -> None:
+    M = torch.randn(22, 22, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for operation in ("mul", "div"):
+        for root in (2, 6, 7, 8):
+            shown = DiscreteLogShuffle(M[:11, 11:].float(), operation, root, placed=10)
+            arranged = circulant_block(M.float().double(), operation, root)
+            assert shown.roots == [2, 6, 7, 8]
+            assert shown.deviation == pytest.approx(circulant_deviation(arranged), abs=1e-12)
+    assert shown.order.tolist() == [1, 8, 9, 6, 4, 10, 3, 2, 5, 7]
+    shown.placed = 3
+    assert shown.order.tolist() == [1, 8, 9, 2, 3, 4, 5, 6, 7, 10]
+
+
+def test_the_laboratory_runs_stops_and_says_what_went_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laboratory = Laboratory(modulus=13, iterations=60)
+    original = laboratory._say
+
+    def stop_at_three(text: str) -> None:
+        if text.startswith("Step 3:"):
+            laboratory.stop()
+        original(text)
+
+    laboratory._say = stop_at_three
+    laboratory.start()
+    laboratory.start()  # does nothing: one is under way
+    laboratory.wait(60)
+    assert laboratory.history[-1]["iteration"] == 3
+    assert "Stopped by hand. Step 3: right on" in laboratory.status.value
+    assert (laboratory.start_button.disabled, laboratory.stop_button.disabled) == (False, True)
+    assert "data:image/png" in laboratory.picture.value
+
+    for kernel in ("Laplace", "quadratic", "Gaussian"):
+        laboratory.kernel.value, laboratory.iterations.value = kernel, 2
+        assert laboratory.bandwidth.disabled == (kernel == "quadratic")
+        laboratory.start()
+        laboratory.wait(60)
+        assert "Finished. Step 2: right on" in laboratory.status.value
+        assert len(laboratory.history) == 3
+
+    monkeypatch.setattr(laboratory, "_machine", lambda: 1 / 0)
+    laboratory.start()
+    laboratory.wait(60)
+    assert "ended with an error. ZeroDivisionError: division by zero" in laboratory.status.value
+    assert not laboratory.start_button.disabled
+
+
+# The same on a page of the website, without a kernel.
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a page, built with the project's settings, that shows all explorables."""
+    book = book_folder(tmp_path_factory.mktemp("explorables"))
+    names = [kind.__name__ for kind in EXPLORABLES.values()] + ["Laboratory"]
+    write_page(book, *(f"from rfm_tutorial.explorables import {n}\n{n}()" for n in names))
+    run = build(book)
+    assert run.returncode == 0, run.stdout + run.stderr
+    with serve(book / "_build/html") as address:
+        yield f"{address}/book/page.html"
+
+
+@pytest.fixture
+def visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
+    """The page, opened by a reader who wishes for little motion; nothing may go wrong on it."""
+    with Visit(browser, shown.rsplit("/", 2)[0], npm, reduced_motion="reduce") as visit:
+        visit.page.goto(shown)
+        wait_until_shown(visit.page)
+        yield visit
+        assert visit.faults == []
+        assert visit.not_allowed() == []
+
+
+def wait_until_shown(page: Page) -> None:
+    views = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
+    page.wait_for_function("n => document.querySelectorAll('[data-shown]').length === n", arg=views)
+
+
+def sentence(root: Locator) -> str:
+    return root.locator(".rfm-sentence").inner_text()
+
+
+# Everything that a reader can see or hear of an explorable.
+STATE = """root => [root.innerText, ...[...root.querySelectorAll("canvas")].map(c => c.toDataURL()),
+  ...[...root.querySelectorAll("input")].map(i => `${i.value} ${i.checked}`)].join("|")"""
+
+# Set controls as a reader would, state after state, and collect the sentences.
+SENTENCES = """(root, [labels, states]) => {
+  const controls = labels.map(label => [...root.querySelectorAll("label")]
+    .find(each => each.textContent.startsWith(label)).querySelector("input, select"));
+  return states.map(state => {
+    controls.forEach((control, i) => {
+      if (control.tagName === "SELECT") {
+        control.selectedIndex = [...control.options].findIndex(o => o.value === String(state[i]));
+        control.dispatchEvent(new Event("change"));
+      } else {
+        control.value = state[i];
+        control.dispatchEvent(new Event("input"));
+      }
+    });
+    return root.querySelector(".rfm-sentence").textContent;
+  });
+}"""
+
+
+def everything(root: Locator) -> str:
+    """What the explorable looks like, when it has come to rest."""
+    before = ""
+    for _ in range(100):
+        now = root.evaluate(STATE)
+        if now == before:
+            return now
+        before = now
+        root.page.wait_for_timeout(60)
+    raise AssertionError("the picture does not come to rest")
+
+
+def shuffled(values: Any) -> list:
+    values = list(values)
+    random.Random(0).shuffle(values)
+    return values
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_watch_it_grok_says_what_python_says_at_every_point(visit: Visit) -> None:
+    states = shuffled((o, k, t) for o in OPERATIONS for k in KERNELS for t in range(LAST + 1))
+    root = visit.page.locator(".rfm-grok")
+    found = root.evaluate(SENTENCES, [["operation", "kernel", "iteration"], states])
+    widget = WatchItGrok()
+    for (operation, kernel, iteration), text in zip(states, found, strict=True):
+        widget.operation, widget.kernel, widget.iteration = operation, kernel, iteration
+        assert text == widget.sentence
+    assert len(set(found)) == len(states) == 248
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_shuffle_says_what_python_says_in_shuffled_order(visit: Visit) -> None:
+    widget = DiscreteLogShuffle()
+    states = shuffled((root, placed) for root in widget.roots for placed in range(61))[:150]
+    assert {root for root, _ in states} == set(widget.roots)
+    root = visit.page.locator(".rfm-shuffle")
+    found = root.evaluate(SENTENCES, [["primitive root g", "digits in place"], states])
+    for (widget.root, widget.placed), text in zip(states, found, strict=True):
+        assert text == widget.sentence
+
+
+# The colour at the middle of each of n × n cells of the first picture.
+CELLS = """(root, n) => {
+  const canvas = root.querySelector("canvas");
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const middle = (i, size) => Math.floor((i + 0.5) * size / n);
+  return Array.from({ length: n * n }, (_, cell) => {
+    const row = middle(Math.floor(cell / n), canvas.height);
+    const at = 4 * (row * canvas.width + middle(cell % n, canvas.width));
+    return [...data.slice(at, at + 3)];
+  });
+}"""
+
+
+def same_colours(root: Locator, values: np.ndarray) -> None:
+    """The first picture has the colours that matplotlib gives these values."""
+    limit = np.abs(values).max() or 1
+    expected = colormaps[plots.DIVERGING]((values / limit + 1) / 2)[..., :3] * 255
+    found = np.array(root.evaluate(CELLS, len(values))).reshape(*values.shape, 3)
+    # matplotlib's map has 256 colours; the page's has no such steps.
+    assert np.abs(found - expected).max() < 6
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_heat_maps_have_the_colours_of_the_numbers(visit: Visit) -> None:
+    root = visit.page.locator(".rfm-grok")
+    for operation, kernel, step in [
+        ("add", "Gaussian", 1),
+        ("sub", "quadratic", 9),
+        ("div", "Gaussian", 30),
+    ]:
+        root.evaluate(
+            SENTENCES, [["operation", "kernel", "iteration"], [[operation, kernel, step]]]
+        )
+        same_colours(root, packed_runs()[f"{operation} {kernel}"][step] / LEVELS)
+    root = visit.page.locator(".rfm-shuffle")
+    widget = DiscreteLogShuffle()
+    for widget.root, widget.placed in [(2, 0), (2, 60), (6, 31)]:
+        root.evaluate(
+            SENTENCES, [["primitive root g", "digits in place"], [[widget.root, widget.placed]]]
+        )
+        rows = (widget.order - 1).numpy()
+        block = np.frombuffer(widget.entries, np.float32).reshape(60, 60)
+        same_colours(root, block[np.ix_(rows, rows)])
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("name", EXPLORABLES)
+def test_each_control_works_by_keyboard(visit: Visit, name: str) -> None:
+    page, root = visit.page, visit.page.locator(f".rfm-{name}")
+    assert root.locator(KINDS).count() >= 3
+    # Reached in order by Tab alone, each with a ring around it.
+    page.evaluate("root => { root.tabIndex = -1; root.focus(); }", root.element_handle())
+    for control in enabled(root):
+        page.keyboard.press("Tab")
+        assert control.evaluate("c => c === document.activeElement"), describe(control)
+        assert control.evaluate("c => getComputedStyle(c).outlineStyle") == "solid"
+    for control in root.locator(KINDS).all():
+        assert works(root, control, by_keyboard), f"nothing happens: {describe(control)}"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("name", EXPLORABLES)
+def test_each_control_works_by_mouse(visit: Visit, name: str) -> None:
+    root = visit.page.locator(f".rfm-{name}")
+    for control in root.locator(KINDS).all():
+        assert works(root, control, by_mouse), f"nothing happens: {describe(control)}"
+
+
+def enabled(root: Locator) -> list[Locator]:
+    return [control for control in root.locator(KINDS).all() if control.is_enabled()]
+
+
+def describe(control: Locator) -> str:
+    return control.evaluate("c => (c.labels?.[0] ?? c).innerText")
+
+
+def works(root: Locator, control: Locator, act: Callable[[Locator, bool], None]) -> bool:
+    """Whether something changes.
+
+    A control at the end of its way is moved the other way; if that is no way out either, such as
+    for a button "one more" after the last, it is tried on a fresh page.
+    """
+    for fresh in (False, True):
+        if fresh:
+            root.page.reload()
+            wait_until_shown(root.page)
+        for forward in (True, False):
+            before = everything(root)
+            if control.is_enabled():
+                act(control, forward)
+            if everything(root) != before:
+                return True
+    return False
+
+
+def by_keyboard(control: Locator, forward: bool) -> None:
+    kind = control.evaluate("c => c.type")
+    if kind == "button":
+        control.press("Enter" if forward else "Space")
+    elif kind == "checkbox":
+        control.press("Space")
+    else:
+        control.press("ArrowUp" if (kind in ("range", "number")) == forward else "ArrowDown")
+
+
+def by_mouse(control: Locator, forward: bool) -> None:
+    kind = control.evaluate("c => c.type")
+    if kind == "range":
+        box = control.bounding_box()
+        assert box is not None
+        share = 0.8 if forward else 0.2
+        control.click(position={"x": share * box["width"], "y": box["height"] / 2})
+    elif kind == "select-one":
+        # The list that drops down belongs to the system, not to the page.
+        control.click()
+        control.page.keyboard.press("Escape")
+        chosen = control.evaluate("c => c.selectedIndex")
+        control.select_option(index=1 if chosen == 0 else 0)
+    elif kind == "number":
+        control.fill("2" if forward else "1")
+    else:
+        control.click()
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_charts_can_be_scrubbed_with_the_mouse(visit: Visit) -> None:
+    root = visit.page.locator(".rfm-grok")
+    chart = root.locator("canvas").nth(1)
+    box = chart.bounding_box()
+    assert box is not None
+    chart.click(position={"x": 42 + (box["width"] - 54) * 20 / 30, "y": box["height"] / 2})
+    assert sentence(root) == WatchItGrok(iteration=20).sentence
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_button_of_the_shuffle_leads_to_both_orders(visit: Visit) -> None:
+    root = visit.page.locator(".rfm-shuffle")
+    root.get_by_role("button", name="Discrete-log order").click()
+    assert sentence(root) == DiscreteLogShuffle(placed=60).sentence
+    root.get_by_role("button", name="Natural order").click()
+    assert sentence(root) == DiscreteLogShuffle(placed=0).sentence
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_play_plays_pauses_ends_and_respects_the_wish_for_less_motion(
+    browser: Browser, shown: str, npm: Path
+) -> None:
+    with Visit(browser, shown.rsplit("/", 2)[0], npm) as visit:
+        page = visit.page
+        page.goto(shown)
+        wait_until_shown(page)
+        root = page.locator(".rfm-grok")
+        slider = root.get_by_role("slider", name="iteration")
+        play = root.locator(".rfm-play")
+
+        play.click()
+        assert play.inner_text() == "Pause"
+        # Not a word for each frame to who listens.
+        assert root.locator(".rfm-sentence").get_attribute("aria-live") == "off"
+        page.wait_for_function("s => Number(s.value) >= 2", arg=slider.element_handle())
+        play.click()
+        paused = slider.input_value()
+        page.wait_for_timeout(800)
+        assert (slider.input_value(), play.inner_text()) == (paused, "Play")
+
+        play.click()
+        slider.press("End")  # the reader's hand stops it
+        assert play.inner_text() == "Play"
+        assert sentence(root) == WatchItGrok(iteration=LAST).sentence
+        assert root.locator(".rfm-sentence").get_attribute("aria-live") == "polite"
+        play.click()  # at the end, from the start again
+        assert slider.input_value() == "0"
+        play.click()
+
+        page.emulate_media(reduced_motion="reduce")
+        root.get_by_role("button", name="Next step").click()
+        page.wait_for_timeout(800)
+        assert slider.input_value() == "1"
+        assert visit.faults == []
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_laboratory_is_a_picture_where_there_is_no_kernel(visit: Visit) -> None:
+    image = visit.page.locator("article img")
+    assert image.count() == 1
+    assert image.get_attribute("alt") == repr(Laboratory())
+    assert visit.page.get_by_role("button", name="Start", exact=True).count() == 0
+    assert "needs Python" not in visit.page.locator("article").inner_text()
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_explorables_fit_the_screen_in_the_colours_of_the_theme(
+    browser: Browser, shown: str, npm: Path, theme: Any
+) -> None:
+    options = {"viewport": {"width": 390, "height": 844}, "color_scheme": theme}
+    with Visit(browser, shown.rsplit("/", 2)[0], npm, **options) as visit:
+        visit.page.goto(shown)
+        wait_until_shown(visit.page)
+        for name in EXPLORABLES:
+            root = visit.page.locator(f".rfm-{name}")
+            wide = root.evaluate(
+                "root => [...root.querySelectorAll('*')].filter(e => "
+                "e.getBoundingClientRect().right > document.documentElement.clientWidth).length"
+            )
+            assert wide == 0, name
+            paper = root.evaluate("root => getComputedStyle(root).backgroundColor")
+            assert paper == {"light": "rgb(252, 252, 250)", "dark": "rgb(20, 24, 30)"}[theme]
+        assert visit.faults == []
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_a_change_of_theme_redraws_the_pictures(visit: Visit) -> None:
+    chart = visit.page.locator(".rfm-grok canvas").nth(1)
+    before = chart.evaluate("c => c.toDataURL()")
+    visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    visit.page.wait_for_timeout(100)
+    assert chart.evaluate("c => c.toDataURL()") != before
+
+
+# All pages of the real website.
+
+
+@pytest.fixture(scope="session")
+def addresses(site: Path) -> list[str]:
+    return [path.relative_to(site).as_posix() for path in sorted((site / "book").glob("**/*.html"))]
+
+
+SERIOUS = """async rules => {
+  const options = { resultTypes: ["violations"], ...(rules && { runOnly: rules }) };
+  const { violations } = await axe.run(document, options);
+  return violations.filter(v => ["serious", "critical"].includes(v.impact)).map(
+    v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join("  ")}`);
+}"""
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_pages_are_accessible_in_both_themes(
+    browser: Browser, address: str, addresses: list[str], shown: str, npm: Path
+) -> None:
+    violations = {}
+    for base, paths in ((address, addresses), (shown.rsplit("/", 2)[0], ["book/page.html"])):
+        with Visit(browser, base, npm, reduced_motion="reduce") as visit:
+            page = visit.page
+            for path in paths:
+                # Of all rules, the theme matters to that on contrast only.
+                for theme, rules in (("light", None), ("dark", ["color-contrast"])):
+                    page.emulate_media(color_scheme=theme)
+                    if theme == "light":
+                        page.goto(f"{base}/{path}")
+                        wait_until_shown(page)
+                        page.add_script_tag(path=npm / "axe-core/axe.min.js")
+                    in_theme = "theme => document.documentElement.dataset.theme === theme"
+                    page.wait_for_function(in_theme, arg=theme)
+                    if found := page.evaluate(SERIOUS, rules):
+                        violations[path, theme] = found
+    assert violations == {}
+
+
+# Bytes of a page and of all that this website sends with it, before compression.
+WEIGHT = """() => ["navigation", "resource"].flatMap(kind => performance.getEntriesByType(kind))
+  .filter(entry => entry.name.startsWith(location.origin))
+  .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_every_page_is_light_loads_without_a_fault_and_its_explorables_move(
+    browser: Browser, address: str, addresses: list[str], npm: Path
+) -> None:
+    with Visit(browser, address, npm, reduced_motion="reduce") as visit:
+        for path in addresses:
+            visit.page.goto(f"{address}/{path}", wait_until="load")
+            wait_until_shown(visit.page)
+            assert visit.page.evaluate(WEIGHT) < 2_500_000, path
+            for root in visit.page.locator(".rfm-explorable").all():
+                assert works(root, root.locator("input[type=range]").first, by_keyboard), path
+        assert visit.faults == []
+        assert visit.not_allowed() == []
+
+
+@pytest.mark.site
+def test_each_widget_on_the_website_is_an_explorable(site: Path, addresses: list[str]) -> None:
+    for path in addresses:
+        page = (site / path).read_text(encoding="utf-8")
+        states = re.findall(r'widget-state\+json">(.*?)</script>', page, re.DOTALL)
+        models = {k: v for text in states for k, v in json.loads(text)["state"].items()}
+        for view in re.findall(r'widget-view\+json">(.*?)</script>', page, re.DOTALL):
+            assert "_esm" in models[json.loads(view)["model_id"]]["state"], path
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_offline_site_needs_no_network(
+    browser: Browser, site: Path, addresses: list[str], npm: Path, tmp_path: Path
+) -> None:
+    offline = offline_site(site, tmp_path / "offline", npm)
+    with Visit(browser, offline.as_uri()) as visit:
+        for path in addresses:
+            visit.page.goto(f"{offline.as_uri()}/{path}")
+            wait_until_shown(visit.page)
+            formulas = visit.page.locator("span.math, div.math").count()
+            typeset = "n => document.querySelectorAll('mjx-container').length >= n"
+            visit.page.wait_for_function(typeset, arg=formulas)
+        assert visit.faults == []
+        assert visit.outside == set()
+
+
+def test_a_page_that_fetches_from_elsewhere_is_refused(tmp_path: Path, npm: Path) -> None:
+    source = tmp_path / "html"
+    (source / "_static").mkdir(parents=True)
+    page = source / "page.html"
+    for tag in (
+        '<script src="https://example.org/a.js"></script>',
+        '<link href="//example.org/a.css" rel="stylesheet">',
+        '<img src="http://example.org/a.png">',
+    ):
+        page.write_text(tag, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"page.html fetches from elsewhere: .*example.org/a"):
+            offline_site(source, tmp_path / "offline", npm)
+    page.write_text('<a href="https://example.org">a link</a>', encoding="utf-8")
+    offline_site(source, tmp_path / "offline", npm)
+
+
+# In JupyterLab, with a kernel.
+
+CELLS_IN_LAB = (
+    "from rfm_tutorial.explorables import *",
+    "grok = WatchItGrok()\ngrok",
+    "print(grok.iteration, grok)",
+    "grok.iteration = 20",
+    "shuffle = DiscreteLogShuffle()\nshuffle",
+    "print(shuffle.root, shuffle.placed, shuffle)",
+    "laboratory = Laboratory()\nlaboratory",
+    "print(len(laboratory.history), laboratory.start_button.disabled)",
+    "laboratory.modulus.value, laboratory.iterations.value = 61, 60",
+    "laboratory.modulus.value, laboratory.iterations.value = 13, 3",
+)
+
+
+class Lab:
+    """A notebook in JupyterLab."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def command(self, name: str, **arguments: object) -> None:
+        # Without a result: what commands return is too much to be carried over to here.
+        execute = "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }"
+        self.page.evaluate(execute, [name, arguments])
+
+    def output_of(self, code: str) -> str:
+        """Run the cell with this code and return what it prints."""
+        index = 1 + CELLS_IN_LAB.index(code)
+        self.page.evaluate(
+            "i => { jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index
+        )
+        self.command("notebook:run-cell")
+        output = self.page.locator(".jp-Notebook-cell").nth(index).locator(".jp-OutputArea-output")
+        return output.inner_text().strip() if output.count() else ""
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The explorables in a JupyterLab of their own, all cells run."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "book").mkdir()
+    write_page(folder, *CELLS_IN_LAB)
+    with start_lab(folder) as address, Visit(browser, address, viewport=TALL) as visit:
+        visit.page.goto(f"{address}/lab/tree/book/page.ipynb")
+        visit.page.wait_for_selector(".jp-Notebook-cell")
+        visit.page.evaluate(
+            "async () => { await jupyterapp.shell.currentWidget.sessionContext.ready; }"
+        )
+        shown = Lab(visit.page)
+        shown.command("notebook:run-all-cells")
+        visit.page.wait_for_selector(".rfm-grok .rfm-sentence", timeout=90_000)
+        yield shown
+
+
+# JupyterLab keeps only those cells on the page that are in sight.
+TALL: Any = {"width": 1200, "height": 5000}
+
+
+@contextmanager
+def start_lab(folder: Path) -> Iterator[str]:
+    """The address of a JupyterLab that serves a folder and knows nothing of the user's settings."""
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    env = os.environ | {name: str(folder / name) for name in names}
+    command = [Path(sys.executable).with_name("jupyter"), "lab", "--no-browser", "--allow-root"]
+    options = ["--port=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
+    with subprocess.Popen(
+        [*command, *options], cwd=folder, env=env, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr is not None
+        address, said = None, []
+        for text in server.stderr:
+            said.append(text)
+            if found := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+", text):
+                address = found.group().replace("localhost", "127.0.0.1")
+                break
+        assert address is not None, "".join(said)
+        # Nobody reads the rest, but a full pipe would stop the server.
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+        try:
+            yield address
+        finally:
+            server.terminate()
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_in_jupyterlab_hand_and_python_move_the_same_state(lab: Lab) -> None:
+    root = lab.page.locator(".rfm-grok")
+    expected = WatchItGrok(iteration=20)
+    lab.page.wait_for_function(
+        "([root, text]) => root.querySelector('.rfm-sentence').textContent === text",
+        arg=[root.element_handle(), expected.sentence],
+    )
+    root.get_by_role("slider", name="iteration").press("ArrowLeft")
+    root.get_by_label("operation").select_option(label="a · b")
+    expected = WatchItGrok("mul", iteration=19)
+    assert sentence(root) == expected.sentence
+    assert lab.output_of("print(grok.iteration, grok)") == f"19 {expected.sentence}"
+
+    root = lab.page.locator(".rfm-shuffle")
+    root.get_by_role("button", name="Discrete-log order").click()
+    root.get_by_label("primitive root g").select_option(label="6")
+    expected = DiscreteLogShuffle(root=6, placed=60)
+    assert sentence(root) == expected.sentence
+    output = lab.output_of("print(shuffle.root, shuffle.placed, shuffle)")
+    assert output == f"6 60 {expected.sentence}"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_in_jupyterlab_the_laboratory_runs_and_stops(lab: Lab) -> None:
+    page, printed = lab.page, "print(len(laboratory.history), laboratory.start_button.disabled)"
+    assert lab.output_of(printed) == "0 False"
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_text("Finished. Step 3: right on").wait_for()
+    assert lab.output_of(printed) == "4 False"
+    page.get_by_alt_text("Line plots of accuracy").wait_for()
+
+    lab.output_of("laboratory.modulus.value, laboratory.iterations.value = 61, 60")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_text(re.compile("^Step 2: right on")).wait_for()
+    # The kernel answers while the run goes on.
+    assert lab.output_of(printed).endswith("True")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_text(re.compile("^Stopped by hand. Step ")).wait_for()
+    steps, running = lab.output_of(printed).split()
+    assert int(steps) < 61
+    assert running == "False"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_in_jupyterlab_explorables_follow_the_theme(lab: Lab) -> None:
+    root = lab.page.locator(".rfm-grok")
+    for theme, paper in (("Dark", "rgb(20, 24, 30)"), ("Light", "rgb(252, 252, 250)")):
+        lab.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+        expected = "([r, c]) => getComputedStyle(r).backgroundColor === c"
+        lab.page.wait_for_function(expected, arg=[root.element_handle(), paper])

@@ -1,0 +1,112 @@
+"""Build the website, serve it, and open its pages in a browser that reaches nothing else."""
+
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[1]
+MATHJAX = "https://cdn.jsdelivr.net/npm/mathjax@3/"
+ALLOWED_OUTSIDE = (MATHJAX,)
+"""All that a page may ask the internet for; tests give it files from pinned npm packages."""
+
+
+def build(source: Path) -> subprocess.CompletedProcess[str]:
+    """Build the book in `source` the way `make book` does."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("jupyter-book"), "build", source, "-W", "--keep-going"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def book_folder(folder: Path) -> Path:
+    """A book with the project's own settings and no page yet."""
+    shutil.copy(ROOT / "_config.yml", folder)
+    for part in ("_ext", "_static"):
+        shutil.copytree(ROOT / "book" / part, folder / "book" / part)
+    shutil.copy(ROOT / "book/references.bib", folder / "book")
+    (folder / "rfm_tutorial").mkdir()
+    (folder / "requirements.txt").touch()
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
+    return folder
+
+
+def write_page(book: Path, *codes: str) -> None:
+    """Its one page: a heading and code cells."""
+    cells = [new_markdown_cell("# A page"), *map(new_code_cell, codes)]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, book / "book/page.ipynb")
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """The address under which a folder is served as long as the context lasts."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Visit:
+    """A page of a browser that notes what goes wrong.
+
+    Requests outside of `address` are refused, except for those of `ALLOWED_OUTSIDE`, which are
+    answered from `npm`, a folder node_modules (refused as well if None).
+    """
+
+    def __init__(
+        self, browser: Browser, address: str, npm: Path | None = None, **options: Any
+    ) -> None:
+        self.faults: list[str] = []
+        self.outside: set[str] = set()
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        self.context.route(
+            lambda url: not url.startswith((address, "blob:", "data:")), self._answer
+        )
+        self.npm = npm
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
+
+    def _note(self, message: Any) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text} {message.location}")
+
+    def _answer(self, route: Any) -> None:
+        url = route.request.url
+        self.outside.add(url)
+        if self.npm is not None and url.startswith(MATHJAX):
+            route.fulfill(path=self.npm / "mathjax" / url.removeprefix(MATHJAX))
+        else:
+            route.abort()
+
+    def not_allowed(self) -> Sequence[str]:
+        """Addresses that the page asked for and that are not on the list."""
+        return sorted(url for url in self.outside if not url.startswith(ALLOWED_OUTSIDE))
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
