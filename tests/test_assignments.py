@@ -68,7 +68,7 @@ def handed_out(built: Path, name: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def tests_of(built: Path, name: str) -> dict[str, str]:
+def files_with_tests(built: Path, name: str) -> dict[str, str]:
     with zipfile.ZipFile(archive_of(built, name)) as archive:
         names = [path for path in archive.namelist() if path.startswith("tests/")]
         return {Path(path).stem: archive.read(path).decode() for path in sorted(names)}
@@ -164,7 +164,7 @@ def test_nothing_leaks_to_students(built: Path, name: str) -> None:
     assert [text for text in kept if text in seen] == []
     assert "hidden=True" not in seen
     # The search finds what is there: in the solutions and in the archive.
-    beside = all_text(solution_of(built, name)) + "".join(tests_of(built, name).values())
+    beside = all_text(solution_of(built, name)) + "".join(files_with_tests(built, name).values())
     missing = [text for text in kept if text not in beside and repr(text)[1:-1] not in beside]
     assert len(missing) < 0.2 * len(kept), missing
 
@@ -181,7 +181,7 @@ def in_process(built: Path) -> dict[str, list[dict]]:
         wrong = [[[w.old, w.new]] for w in WRONG[name]]
         variants = [{"student": student, "changes": []} for student in STUDENTS]
         variants += [{"student": AUTHOR, "changes": changes} for changes in wrong]
-        job = {"notebook": solution_of(built, name), "tests": tests_of(built, name)}
+        job = {"notebook": solution_of(built, name), "tests": files_with_tests(built, name)}
         printed = python("tests/in_process.py", input=json.dumps(job | {"variants": variants}))
         untouched = handed_out(built, name)
         job = {"notebook": untouched, "tests": untouched["metadata"]["otter"]["tests"]}
@@ -397,7 +397,7 @@ def submissions(built: Path, folder: Path) -> dict[str, tuple[float, str]]:
     write("untouched", handed_out(built, "hw1"), 0)
     write("garbage", '{"cells": [', 0, "not a notebook that can be run")
     write("empty", {**solution, "cells": []}, 0)
-    write("other-assignment", solution_of(built, "hw2"), 0, "this is assignment 'hw1'")
+    write("other-assignment", solution_of(built, "hw2"), 0, "assignment 'hw2'")
     write("first-cell", variant(solution, "first-cell", [("import torch\n", "import torhc\n")]), 2)
     for number, group in enumerate(packed(WRONG["hw1"])[:3]):
         student = f"wrong-{number}"
@@ -415,7 +415,7 @@ def submissions(built: Path, folder: Path) -> dict[str, tuple[float, str]]:
                 cell["source"] = code
         write(student, notebook, points, note)
     more = variant(solution, "own-test", [('grader.check("q6")', 'grader.check("bonus")')])
-    own = tests_of(built, "hw1")["q0"].replace('name = "q0"', 'name = "bonus"')
+    own = files_with_tests(built, "hw1")["q0"].replace('name = "q0"', 'name = "bonus"')
     more["metadata"]["otter"]["tests"]["bonus"] = own.replace("points = 0", "points = 100")
     write("own-test", more, 20)
     return expected
@@ -520,7 +520,7 @@ def automatic_points(built: Path, name: str) -> float:
     """The points of an assignment that need no human."""
     from otter.test_files.exception_test import ExceptionTestFile
 
-    tests = [ExceptionTestFile.from_string(source) for source in tests_of(built, name).values()]
+    tests = [ExceptionTestFile.from_string(source) for source in files_with_tests(built, name).values()]
     return sum(test.possible for test in tests)
 
 

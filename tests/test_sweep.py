@@ -549,6 +549,7 @@ def client() -> Iterator:
     distributed = pytest.importorskip("distributed")
     import dask
 
+    before = dict(os.environ)
     # A task may take one worker with it and is given up at the second.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
@@ -562,6 +563,9 @@ def client() -> Iterator:
         distributed.Client(cluster) as client,
     ):
         yield client
+    # Starting workers leaves OMP_NUM_THREADS=1 behind, which would slow down all that follows.
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def not_in(pid: int) -> Callable[[Cell], pa.Table]:

@@ -97,7 +97,7 @@ def run_otter(
                 process.wait()
         if failed:
             printed = log.read_text(encoding="utf-8", errors="replace").strip()
-            return {}, f"otter ended with: {printed.rpartition(chr(10))[2][:100]}"
+            return {}, f"otter ended with: {printed.rpartition(chr(10))[2][:200]}"
         return json.loads((scratch / "results.json").read_text(encoding="utf-8")), ""
 
 

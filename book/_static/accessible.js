@@ -8,6 +8,14 @@ document.addEventListener("DOMContentLoaded", () => {
     icon.removeAttribute("title");
     icon.setAttribute("aria-hidden", "true");
   }
+  // The triangles that open a part of the contents have no name.
+  for (const icon of document.querySelectorAll("summary > .toctree-toggle")) {
+    icon.parentElement.setAttribute("aria-label", "pages of this part");
+  }
+  // A folded cell says "Show code cell" and is labelled "Toggle hidden content".
+  for (const fold of document.querySelectorAll("summary[aria-label='Toggle hidden content']")) {
+    fold.removeAttribute("aria-label");
+  }
   // A "list" whose items are none.
   for (const list of document.querySelectorAll(".citation-list[role]")) list.removeAttribute("role");
   for (const entry of document.querySelectorAll("[role='doc-biblioentry']")) entry.removeAttribute("role");
