@@ -520,7 +520,9 @@ def automatic_points(built: Path, name: str) -> float:
     """The points of an assignment that need no human."""
     from otter.test_files.exception_test import ExceptionTestFile
 
-    tests = [ExceptionTestFile.from_string(source) for source in files_with_tests(built, name).values()]
+    tests = [
+        ExceptionTestFile.from_string(source) for source in files_with_tests(built, name).values()
+    ]
     return sum(test.possible for test in tests)
 
 
