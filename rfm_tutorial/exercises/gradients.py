@@ -3,17 +3,7 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
-
-
-def _normal(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def _psd(d: int, seed: int) -> Tensor:
-    half = _normal(d, d, seed=seed)
-    return half @ half.T
+from rfm_tutorial.exercises.judging import Case, Exercise, Mistake, normal, psd
 
 
 def _slope_along(G: Tensor, v: Tensor) -> float:
@@ -25,14 +15,14 @@ _ONE_DIRECTION = torch.outer(torch.tensor([2.0, 0, -1]), torch.tensor([2.0, 0, -
 _SLOPE_ALONG = Exercise(
     reference=_slope_along,
     cases=(
-        Case("a random AGOP and a direction", lambda: (_psd(5, 0), _normal(5, seed=1))),
+        Case("a random AGOP and a direction", lambda: (psd(5, 0), normal(5, seed=1))),
         Case(
             "a direction that the function ignores",
             lambda: (_ONE_DIRECTION.clone(), torch.tensor([1.0, 5.0, 2.0]).double()),
         ),
         Case(
             "a direction a thousand times as long",
-            lambda: (_psd(5, 0), 1000 * _normal(5, seed=1)),
+            lambda: (psd(5, 0), 1000 * normal(5, seed=1)),
         ),
         Case("one input only", lambda: (torch.full((1, 1), 4.0).double(), torch.ones(1).double())),
     ),
@@ -69,14 +59,14 @@ _QUADRATIC_FORM = Exercise(
     cases=(
         Case(
             "a matrix that is not symmetric",
-            lambda: (_normal(4, 4), _normal(9, 4, seed=1) + 1),
+            lambda: (normal(4, 4), normal(9, 4, seed=1) + 1),
         ),
-        Case("a symmetric matrix", lambda: (_psd(3, 2), _normal(7, 3, seed=3))),
+        Case("a symmetric matrix", lambda: (psd(3, 2), normal(7, 3, seed=3))),
         Case(
             "a matrix with Aᵀ = −A, for which f is 0 everywhere",
-            lambda: (_ANTISYMMETRIC.clone(), _normal(6, 3, seed=4)),
+            lambda: (_ANTISYMMETRIC.clone(), normal(6, 3, seed=4)),
         ),
-        Case("a single input", lambda: (_normal(3, 3, seed=5), _normal(1, 3, seed=6))),
+        Case("a single input", lambda: (normal(3, 3, seed=5), normal(1, 3, seed=6))),
     ),
     mistakes=(
         Mistake(
@@ -132,11 +122,11 @@ _BATCHES = Exercise(
     cases=(
         Case(
             "ten rows in batches of four",
-            lambda: (_normal(10, 3, 4) + _normal(3, 4, seed=1), 4),
+            lambda: (normal(10, 3, 4) + normal(3, 4, seed=1), 4),
         ),
-        Case("batches of a single row", lambda: (_normal(5, 2, 3, seed=2) + 1, 1)),
-        Case("a batch size larger than n", lambda: (_normal(5, 2, 3, seed=3) + 1, 100)),
-        Case("one output", lambda: (_normal(7, 1, 3, seed=4) + 1, 3)),
+        Case("batches of a single row", lambda: (normal(5, 2, 3, seed=2) + 1, 1)),
+        Case("a batch size larger than n", lambda: (normal(5, 2, 3, seed=3) + 1, 100)),
+        Case("one output", lambda: (normal(7, 1, 3, seed=4) + 1, 3)),
     ),
     mistakes=(
         Mistake(
@@ -187,8 +177,8 @@ def _with_values(X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
 
 
 def _machine(n: int, c: int, d: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    M = _psd(d, seed + 2) / d
-    return _normal(n, d, seed=seed), _normal(n, c, seed=seed + 1), (M + M.T) / 2
+    M = psd(d, seed + 2) / d
+    return normal(n, d, seed=seed), normal(n, c, seed=seed + 1), (M + M.T) / 2
 
 
 _QUADRATIC_KERNEL = Exercise(

@@ -48,6 +48,18 @@ class Verdict:
     message: str
 
 
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Seeded normal random numbers, for cases."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def psd(d: int, seed: int) -> Tensor:
+    """A seeded symmetric matrix with no negative eigenvalue, for cases."""
+    half = normal(d, d, seed=seed)
+    return half @ half.T
+
+
 def judge(exercise: Exercise, answer: object) -> Verdict:
     """The verdict on an answer, without printing it."""
     if not callable(answer):

@@ -4,20 +4,10 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.agop import predictor_agop
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Case, Exercise, Mistake, normal, psd
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.rfm import KernelRidge
-
-
-def _normal(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def _psd(d: int, seed: int) -> Tensor:
-    half = _normal(d, d, seed=seed)
-    return half @ half.T
 
 
 def _effective_dimension(M: Tensor) -> float:
@@ -27,7 +17,7 @@ def _effective_dimension(M: Tensor) -> float:
 _EFFECTIVE_DIMENSION = Exercise(
     reference=_effective_dimension,
     cases=(
-        Case("a random feature matrix", lambda: (_psd(6, 0),)),
+        Case("a random feature matrix", lambda: (psd(6, 0),)),
         Case("a matrix with a single direction", lambda: (torch.ones(4, 4).double(),)),
         Case("a thousand times the identity", lambda: (1000 * torch.eye(7).double(),)),
     ),
@@ -73,10 +63,10 @@ def _share_of_unit_columns(M: Tensor, U: Tensor) -> float:
 _SHARE = Exercise(
     reference=_share,
     cases=(
-        Case("a plane given by two columns", lambda: (_psd(6, 0), 2 * _normal(6, 2, seed=1))),
-        Case("a single direction", lambda: (_psd(5, 2), 3 * _normal(5, 1, seed=3))),
-        Case("columns that are orthonormal", lambda: (_psd(4, 4), torch.eye(4).double()[:, 1:3])),
-        Case("all directions", lambda: (_psd(3, 5), _normal(3, 3, seed=6))),
+        Case("a plane given by two columns", lambda: (psd(6, 0), 2 * normal(6, 2, seed=1))),
+        Case("a single direction", lambda: (psd(5, 2), 3 * normal(5, 1, seed=3))),
+        Case("columns that are orthonormal", lambda: (psd(4, 4), torch.eye(4).double()[:, 1:3])),
+        Case("all directions", lambda: (psd(3, 5), normal(3, 3, seed=6))),
     ),
     mistakes=(
         Mistake(
@@ -124,7 +114,7 @@ def _features(
 
 
 def _regression(n_updates: int, ridge: float = 0.01, c: int = 2) -> tuple:
-    X = _normal(30, 4)
+    X = normal(30, 4)
     Y = torch.stack([X[:, 0] * X[:, 1], X[:, 0].sin()], dim=1)[:, :c]
     return X, Y, n_updates, 2.0, ridge
 
@@ -217,7 +207,7 @@ def _squeezed_by_whole_matrix(
 def _current_features(which: str) -> tuple[Tensor, Tensor, Tensor, float, float]:
     X, Y, _, bandwidth, ridge = _regression(1)
     M = {
-        "random": _psd(4, 3) / 4,
+        "random": psd(4, 3) / 4,
         "identity": torch.eye(4, dtype=X.dtype),
         "two directions": torch.diag(torch.tensor([2.0, 1.0, 0.0, 0.0], dtype=X.dtype)),
     }[which]

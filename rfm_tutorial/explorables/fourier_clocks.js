@@ -96,7 +96,7 @@ function drawScores(view, context, width, height) {
   const low = Math.min(0, ...scores);
   const ticks = [[0, "0"], [high, rounded(high, 2)]];
   const ys = [1.15 * low, 1.2 * high];
-  const { px, py, box } = classAxes(view, context, width, height, p, ys, ticks, "score: sum of the votes (dashed: next highest)");
+  const { px, py, box } = classAxes(view, context, width, height, p, ys, ticks, "sum of votes (dashed: next highest)");
   const bar = Math.max(2, (0.75 * box.width) / p);
   scores.forEach((score, label) => {
     context.fillStyle = colour(view, highest.includes(label) ? "test" : "train");
