@@ -1,6 +1,12 @@
 """Claims: what the book says in words, checked where the reader can see it."""
 
+import ast
+import reprlib
+import sys
+from types import FrameType
+
 import torch
+from executing import Source
 
 
 def claim(statement: str, holds: object) -> None:
@@ -14,7 +20,8 @@ def claim(statement: str, holds: object) -> None:
     Raises
     ------
     AssertionError
-        If `holds` is false. The page then does not build: nothing false is published.
+        If `holds` is false. The page then does not build: nothing false is published. The message
+        gives the values of the variables that the call names.
     TypeError
         If `holds` is not a single truth value.
 
@@ -28,5 +35,21 @@ def claim(statement: str, holds: object) -> None:
     if type(holds).__name__ not in ("bool", "bool_"):
         raise TypeError(f"holds must be True or False, got {holds!r}")
     if not holds:
-        raise AssertionError(f"this claim does not hold here: {statement}")
+        values = _values_in_call(sys._getframe(1))
+        raise AssertionError("\n".join([f"this claim does not hold here: {statement}", *values]))
     print(f"✓ {statement}")
+
+
+def _values_in_call(caller: FrameType) -> list[str]:
+    """The numbers behind the variables in the call that `caller` is making, a line each."""
+    call = Source.executing(caller).node
+    if call is None:  # the source is not to be had, as in exec
+        return []
+    lines = []
+    for name in dict.fromkeys(part.id for part in ast.walk(call) if isinstance(part, ast.Name)):
+        value = caller.f_locals.get(name, caller.f_globals.get(name))
+        if isinstance(value, torch.Tensor):
+            value = value.tolist()
+        if isinstance(value, bool | int | float | str | list | tuple | dict):
+            lines.append(f"{name} = {reprlib.repr(value)}")
+    return lines
