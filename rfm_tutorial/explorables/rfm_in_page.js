@@ -71,6 +71,7 @@ function render({ model, el }) {
   const shownStep = () => Math.min(model.get("step"), run.records.length - 1);
   const shown = () => run.records[shownStep()];
   const unfinished = () => !run.ended && run.records.length <= model.get("step");
+  const atEnd = () => !unfinished() && model.get("step") >= (run.ended ? run.records.length - 1 : LAST);
 
   const block = picture(view, { ratio: 1, draw(context, width, height) {
     if (!shown()) return;
@@ -86,7 +87,8 @@ function render({ model, el }) {
     drawRun(view, context, width, height, run, shownStep());
   } });
   const go = button("", () => {
-    assign(model, { step: unfinished() ? Math.max(0, run.records.length - 1) : LAST });
+    const here = Math.max(0, run.records.length - 1);
+    assign(model, { step: unfinished() ? here : atEnd() ? 0 : LAST });
   });
   const once = button("One update", () => assign(model, { step: Math.min(LAST, model.get("step") + 1) }));
   view.root.append(
@@ -105,7 +107,9 @@ function render({ model, el }) {
   const show = () => {
     const busy = unfinished();
     for (const one of [block, answers, curves]) one.redraw();
-    go.textContent = busy ? "Stop" : `Run ${LAST} updates`;
+    go.textContent = busy ? "Stop" : atEnd() ? "Back to the start" : `Run ${LAST} updates`;
+    once.disabled = atEnd();
+    go.disabled = atEnd() && model.get("step") === 0;
     view.root.setAttribute("aria-busy", `${busy}`);
     const words = runInWords(model, run, model.get("step"));
     if (busy) {
