@@ -604,6 +604,15 @@ CELLS_IN_LAB = (
     "grok.iteration = 20",
     "shuffle = DiscreteLogShuffle()\nshuffle",
     "print(shuffle.root, shuffle.placed, shuffle)",
+    "clocks = FourierClocks(13, a=3, b=5)\nclocks",
+    "print(clocks.a, clocks)",
+    "clocks.b = 6",
+    "painted = PaintCirculant()\npainted",
+    "print(painted.noise, painted)",
+    "painted.noise = 0.5",
+    "run = RFMInPage(modulus=11)\nrun",
+    "print(run.step, len(run.history), run)",
+    "run.step = 3",
     "laboratory = Laboratory()\nlaboratory",
     "print(len(laboratory.history), laboratory.start_button.disabled)",
     "laboratory.modulus.value, laboratory.iterations.value = 61, 60",
@@ -652,7 +661,7 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 # JupyterLab keeps only those cells on the page that are in sight.
-TALL: Any = {"width": 1200, "height": 5000}
+TALL: Any = {"width": 1200, "height": 9000}
 
 
 @contextmanager
@@ -703,6 +712,51 @@ def test_in_jupyterlab_hand_and_python_move_the_same_state(lab: Lab) -> None:
     assert sentence(root) == expected.sentence
     output = lab.output_of("print(shuffle.root, shuffle.placed, shuffle)")
     assert output == f"6 60 {expected.sentence}"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "before", "slider", "key", "after", "printed", "found"),
+    [
+        (
+            "fourier-clocks",
+            FourierClocks(13, a=3, b=6),
+            "digit a",
+            "ArrowRight",
+            FourierClocks(13, a=4, b=6),
+            "print(clocks.a, clocks)",
+            "4",
+        ),
+        (
+            "paint",
+            PaintCirculant(noise=0.5),
+            "noise",
+            "ArrowRight",
+            PaintCirculant(noise=0.6),
+            "print(painted.noise, painted)",
+            "0.6",
+        ),
+        (
+            "rfm-in-page",
+            RFMInPage(modulus=11, step=3),
+            "updates",
+            "ArrowRight",
+            RFMInPage(modulus=11, step=4),
+            "print(run.step, len(run.history), run)",
+            "4 5",
+        ),
+    ],
+)
+def test_in_jupyterlab_what_the_page_computes_reaches_python(
+    lab: Lab, name: str, before: Any, slider: str, key: str, after: Any, printed: str, found: str
+) -> None:
+    root = lab.page.locator(f".rfm-{name}")
+    says = "([root, text]) => root.querySelector('.rfm-sentence').textContent === text"
+    lab.page.wait_for_function(says, arg=[root.element_handle(), before.sentence])
+    root.get_by_role("slider", name=slider, exact=True).press(key)
+    lab.page.wait_for_function(says, arg=[root.element_handle(), after.sentence])
+    assert lab.output_of(printed) == f"{found} {after.sentence}"
 
 
 @pytest.mark.site
