@@ -34,12 +34,16 @@ def test_a_claim_that_does_not_hold_says_what_it_saw() -> None:
         )
     first, *values = str(caught.value).splitlines()
     assert first == "this claim does not hold here: the gap is below 1e-08"
-    assert sorted(values) == ["bound = [9.99999993922529e-09]", "gap = 0.25", "table = {'add': 1.0}"]
+    assert sorted(values) == [
+        "bound = [9.99999993922529e-09]",
+        "gap = 0.25",
+        "table = {'add': 1.0}",
+    ]
 
 
 def test_a_failing_claim_without_source_still_fails() -> None:
     claim = inspect.unwrap(checked_claim)
-    with pytest.raises(AssertionError, match="^this claim does not hold here: 2 is 3$"):
+    with pytest.raises(AssertionError, match=r"^this claim does not hold here: 2 is 3$"):
         exec('claim("2 is 3", False)', {"claim": claim})
 
 
