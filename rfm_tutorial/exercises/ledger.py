@@ -86,6 +86,7 @@ _GRADE = Exercise(
         Case("a part that nobody has measured", lambda: ([list(_FIVE), []], [0.9, 0.9])),
         Case("nothing measured at all", lambda: ([[], []], [0.9, 0.9])),
         Case("no part holds, one is not measured", lambda: ([[0.1] * 5, []], [0.9, 0.9])),
+        Case("a part that comes to its threshold", lambda: ([[0.9, 0.95, 0.9, 1.0, 0.9]], [0.9])),
     ),
     mistakes=(
         Mistake(
@@ -113,6 +114,12 @@ _GRADE = Exercise(
             )([(v, t) for v, t in zip(parts, thresholds, strict=True) if v]),
             "you leave out the parts that nobody has measured: with such a part, a claim is at "
             "best partly reproduced, 2.",
+        ),
+        Mistake(
+            lambda parts, thresholds: _grade(
+                parts, [math.nextafter(threshold, math.inf) for threshold in thresholds]
+            ),
+            "a value that is equal to the threshold reaches it, too: compare with >=.",
         ),
     ),
     returns="an int: 0 not tried, 1 not, 2 partly, 3 reproduced",
@@ -160,8 +167,12 @@ _WILSON = Exercise(
             lambda right, n, z=1.96: _wilson(right, n, math.sqrt(z)),
             "z has to be squared in the equation.",
         ),
+        Mistake(
+            lambda right, n, z=1.96: _wilson(right, n),
+            "you always use 1.96; z is an argument.",
+        ),
     ),
-    returns="a tensor with two entries, the lower and the upper end",
+    returns="a float64 tensor with two entries, the lower and the upper end",
     see='the section "Five of five"',
 )
 

@@ -29,6 +29,15 @@ def _median_with_length(runs: list[list[float]], threshold: float) -> float:
     return float(statistics.median(min(_first(run, threshold), len(run)) for run in runs))
 
 
+def _lower_middle(runs: list[list[float]], threshold: float) -> float | None:
+    middle = statistics.median_low(_first(run, threshold) for run in runs)
+    return None if middle == math.inf else float(middle)
+
+
+def _beyond_threshold(runs: list[list[float]], threshold: float) -> float | None:
+    return _median_jump(runs, math.nextafter(threshold, math.inf))
+
+
 def _mean_of_finite(runs: list[list[float]], threshold: float) -> float | None:
     finite = [i for i in (_first(run, threshold) for run in runs) if i < math.inf]
     return float(statistics.mean(finite)) if finite else None
@@ -46,9 +55,10 @@ _MEDIAN_JUMP = Exercise(
     reference=_median_jump,
     cases=(
         Case("five runs, one of which never jumps", lambda: (_RUNS, 0.5)),
+        Case("four runs that all jump", lambda: (_RUNS[:1] + _RUNS[2:], 0.5)),
+        Case("a run that comes to the threshold itself", lambda: ([[0.0, 0.5, 0.6]], 0.5)),
         Case("three runs, two of which never jump", lambda: ([*_RUNS[:2], _RUNS[1]], 0.5)),
         Case("two runs, one of which never jumps", lambda: (_RUNS[:2], 0.5)),
-        Case("four runs that all jump", lambda: (_RUNS[:1] + _RUNS[2:], 0.5)),
     ),
     mistakes=(
         Mistake(
@@ -64,6 +74,15 @@ _MEDIAN_JUMP = Exercise(
         Mistake(
             _mean_of_finite,
             "this is the mean of the runs that jump; asked is the median over all runs.",
+        ),
+        Mistake(
+            _lower_middle,
+            "you take the lower of the two runs in the middle; with an even number of runs the "
+            "median is their mean.",
+        ),
+        Mistake(
+            _beyond_threshold,
+            "a run reaches the threshold when it is equal to it, too: compare with >=.",
         ),
     ),
     returns="a number, the median iteration, or None if it is infinite",
@@ -88,6 +107,10 @@ _CRITICAL_POWER = Exercise(
         Case("a run with the power 1/2", lambda: (_grown(0.5, 3.14, 0.008, 6), 0.5)),
         Case("a run that fades, with the power 1/4", lambda: (_grown(0.25, 3.0, 0.008, 9), 0.25)),
         Case("three sizes and no more", lambda: (_grown(0.4, 2.5, 0.01, 3), 0.4)),
+        Case(
+            "a run whose first sizes are still disturbed",
+            lambda: ([0.02, 0.005, *_grown(0.4, 2.5, 0.01, 4)], 0.4),
+        ),
     ),
     mistakes=(
         Mistake(
@@ -107,6 +130,10 @@ _CRITICAL_POWER = Exercise(
             lambda sizes, power: _ratio(sizes),
             "this is sρ, the ratio of the differences; the threshold is the power at which that "
             "ratio would be 1.",
+        ),
+        Mistake(
+            lambda sizes, power: power / _ratio(sizes[:3]),
+            "you use the first three sizes; asked are the last three.",
         ),
     ),
     returns="a number, the power at the threshold",
@@ -129,6 +156,14 @@ def _scales(weight: Callable[[float, float], float], start: float = 1.0) -> Call
 
 def _pair_weight(m: float, bandwidth: float) -> float:
     return (1 - math.exp(-m / bandwidth**2)) ** 2
+
+
+def _without_limit(n_updates: int, ridge: float, m_star: float, bandwidth: float) -> float:
+    m = 1.0
+    for _ in range(n_updates):
+        q = _pair_weight(m, bandwidth)
+        m = m * q / (q + ridge) if q > 0 else 0.0
+    return m
 
 
 _SCALE = Exercise(
@@ -156,6 +191,10 @@ _SCALE = Exercise(
         Mistake(
             lambda n, ridge, m_star, L: _scales(_pair_weight, start=m_star)(n, ridge, m_star, L),
             "you start from m*; step 0 has M = I, so start from 1.",
+        ),
+        Mistake(
+            _without_limit,
+            "the new m is m* q/(q + λ), not the old m times that factor.",
         ),
         Mistake(
             lambda n, ridge, m_star, L: _scales(_pair_weight)(n + 1, ridge, m_star, L),
@@ -211,7 +250,8 @@ _SYMMETRY = Exercise(
         ),
         Mistake(
             _copied_share(signs=[(1, 1)]),
-            "the swap is there, but not the changes of sign.",
+            "the swap is there, but not the changes of sign; if you made them, take the negative "
+            "digits modulo p.",
         ),
         Mistake(
             _copied_share(signs=[(1, 1), (-1, -1)]),
