@@ -82,8 +82,19 @@ class Kernel(ABC):
         `values`, if the caller has them, are k(X, Z; M): a kernel may use them to save work.
         """
 
+    def check_fits(self, dtype: torch.dtype) -> None:
+        """Refuse a dtype that cannot hold this kernel's scale."""
+        largest = torch.finfo(dtype).max
+        if self.slope_scale > largest:
+            raise ValueError(
+                f"{self} does not fit {dtype}: its gradients are multiplied by "
+                f"{self.slope_scale:.1e}, and the largest number is {largest:.1e}. "
+                f"Take float64, or a parameter nearer to 1"
+            )
+
     def _check(self, X: Tensor, Z: Tensor, M: Tensor | None) -> None:
         check_matrix("X", X)
+        self.check_fits(X.dtype)
         check_matrix("Z", Z, columns=X.shape[1], like=X)
         if M is not None:
             check_feature_matrix(M, X, positive=self.radial)

@@ -116,6 +116,7 @@ class KernelRidge:
         check_matrix("Y", Y, rows=X.shape[0], like=X)
         if feature_matrix is not None:
             check_feature_matrix(feature_matrix, X, positive=self.kernel.radial)
+        self.kernel.check_fits(X.dtype)
         _solve(self, X, Y, feature_matrix, Workspace())
         return self
 
@@ -246,6 +247,7 @@ class RFM:
         """
         check_matrix("X", X)
         check_matrix("Y", Y, rows=X.shape[0], like=X)
+        self.kernel.check_fits(X.dtype)
         return self._steps(X, Y, on_features)
 
     def _steps(self, X, Y, on_features) -> Iterator[RFMStep]:

@@ -7,6 +7,7 @@ only the tests define.
 import dataclasses
 import math
 import pickle
+import re
 import warnings
 from fractions import Fraction
 from typing import Literal
@@ -33,8 +34,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rfm_tutorial import GaussianKernel, LaplaceKernel, ModularTask, QuadraticKernel
-from rfm_tutorial.kernels import InnerProductKernel, RadialKernel
+from rfm_tutorial import (
+    RFM,
+    GaussianKernel,
+    KernelRidge,
+    LaplaceKernel,
+    ModularTask,
+    QuadraticKernel,
+)
+from rfm_tutorial.kernels import InnerProductKernel, Kernel, RadialKernel
 from rfm_tutorial.linalg import psd_power
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -274,6 +282,24 @@ def test_a_laplace_sees_distances_in_units_of_its_bandwidth(scale: float) -> Non
     X, M = rows("dense"), feature_matrix("dense", 6)
     K = LaplaceKernel(2.5)(X, X, M)
     torch.testing.assert_close(LaplaceKernel(2.5 * scale)(X, X, M * scale**2), K)
+
+
+@pytest.mark.parametrize(
+    "kernel", [GaussianKernel(1e-25), LaplaceKernel(1e-45), QuadraticKernel(1e40)]
+)
+def test_a_scale_that_single_precision_cannot_hold_is_named(kernel: Kernel) -> None:
+    X = rows("dense")
+    one = X.float()
+    message = re.escape(f"{kernel} does not fit torch.float32: its gradients are multiplied by")
+    for refused in (
+        lambda: kernel(one, one),
+        lambda: kernel.derivative_weights(one, one),
+        lambda: KernelRidge(kernel).fit(one, one),
+        lambda: RFM(kernel).iterate(one, one),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refused()
+    assert bool(torch.isfinite(kernel(X, X)).all())
 
 
 @given(scale=st.floats(0.01, 100))

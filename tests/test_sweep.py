@@ -208,7 +208,8 @@ def test_a_failed_cell_is_a_row_with_its_error_and_the_sweep_goes_on(tmp_path: P
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is known to work on Linux")
 def test_running_out_of_memory_is_a_row_with_its_error() -> None:
-    (cell,) = Grid(["add"], [61], n_iterations=[1]).cells()
+    # Its matrices are larger than anything that earlier tests may have left free for reuse.
+    (cell,) = Grid(["add"], [97], n_iterations=[1]).cells()
     run_cell(GRID.cells()[0])  # what is loaded on first use is loaded
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 2**24, limits[1]))
