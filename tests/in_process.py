@@ -2,7 +2,7 @@
 
     python tests/in_process.py < job.json > results.json
 
-An otter run takes ten seconds, most of it to start. What is tried by the hundred goes this way: the
+An otter run takes eight seconds, most of it to start. What is tried by the hundred goes this way: the
 cells are executed here, then the test files of the archive, and otter adds up the points.
 """
 
