@@ -2,8 +2,8 @@
 
     python tests/in_process.py < job.json > results.json
 
-An otter run takes eight seconds, most of it to start. What is tried by the hundred goes this way: the
-cells are executed here, then the test files of the archive, and otter adds up the points.
+An otter run takes eight seconds, most of it to start. What is tried by the hundred goes this way:
+the cells are executed here, then the test files of the archive, and otter adds up the points.
 """
 
 import ast
