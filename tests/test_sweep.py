@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 
 from rfm_tutorial import RFM, GaussianKernel, ModularTask, plots, store, sweep
 from rfm_tutorial.grids import Cell, Grid
@@ -672,6 +673,8 @@ def test_the_cost_is_said_and_of_the_right_size() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is measured on Linux only")
 def test_memory_needed_is_an_upper_bound_for_a_worker(tmp_path: Path) -> None:
+    # joblib keeps its workers, and those of earlier tests bring their own peaks along.
+    get_reusable_executor().shutdown(wait=True)
     grid = Grid(["add"], [31], [0.8], ["gaussian", "laplace", "quadratic"], n_iterations=[1])
     peaks = run_sweep(grid, tmp_path, workers=2).to_pandas().groupby("kernel").peak_bytes.max()
     for cell in grid.cells():
