@@ -10,13 +10,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import website
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
 from npm_packages import npm_packages
-from playwright.sync_api import Browser, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Before anything imports the package. pytest has put this directory on the path.
 install_import_hook("rfm_tutorial", "typechecking.check")
@@ -49,7 +52,10 @@ def address(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator["Browser"]:
+    # Here, because most runs of the tests need no browser.
+    from playwright.sync_api import sync_playwright
+
     executable = shutil.which("chromium")
     if executable is None:
         without_browser("no browser: install chromium, on Debian 'apt-get install chromium'")

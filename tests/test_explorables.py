@@ -1,5 +1,7 @@
 """The explorables as readers meet them: on a page without a kernel, and in JupyterLab with one."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import os
@@ -11,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,7 +22,6 @@ import pytest
 import torch
 from matplotlib import colormaps
 from offline_site import offline_site
-from playwright.sync_api import Browser, Locator, Page
 from website import Visit, book_folder, build, serve, write_page
 
 from rfm_tutorial import circulant_block, circulant_deviation, plots
@@ -41,6 +42,9 @@ from rfm_tutorial.explorables.grok import (
     OPERATIONS,
     packed_runs,
 )
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
 
 EXPLORABLES: dict[str, type[Explorable]] = {
     "grok": WatchItGrok,

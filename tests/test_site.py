@@ -2,16 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import freshness
 import pytest
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Browser
 from website import ROOT, book_folder, build, write_page
 
 import rfm_tutorial
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def read(path: Path) -> BeautifulSoup:
@@ -217,7 +219,7 @@ MEASURE = """() => {
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_fit_the_screen(
-    browser: Browser, address: str, site: Path, width: int, theme: Literal["light", "dark"]
+    browser: "Browser", address: str, site: Path, width: int, theme: Literal["light", "dark"]
 ) -> None:
     good = {"theme": theme, "scrolls_sideways_by": 0, "broken": [], "cut_off": [], "filtered": []}
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=theme)

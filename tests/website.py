@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from playwright.sync_api import Browser, Page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
 MATHJAX = "https://cdn.jsdelivr.net/npm/mathjax@3/"
@@ -76,7 +78,7 @@ class Visit:
     """
 
     def __init__(
-        self, browser: Browser, address: str, npm: Path | None = None, **options: Any
+        self, browser: "Browser", address: str, npm: Path | None = None, **options: Any
     ) -> None:
         self.faults: list[str] = []
         self.outside: set[str] = set()
