@@ -12,26 +12,42 @@ CHAPTERS = $(wildcard book/*.ipynb)
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: book
-book: .venv/installed ## Execute the chapters that changed, build the website, say where it is
+book: .venv/book ## Execute the chapters that changed, build the website, say where it is
 	$(BIN)/jupyter-book build . -W --keep-going
 
 .PHONY: book-offline
-book-offline: book ## Copy the website so that it needs no network, for classrooms
+book-offline: .venv/all book ## Copy the website so that it needs no network, for classrooms
 	$(BIN)/python tools/offline_site.py
 
+# One thread in each of the processes that share the cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --maxprocesses 4
+
 .PHONY: test
-test: .venv/installed ## Run everything: unit tests, doctests, every chapter, the website
-	$(BIN)/python -m pytest
+test: .venv/all ## Run everything: unit tests, doctests, every chapter, the website
+	@$(MAKE) --no-print-directory book
+	$(PYTEST) --nbval-executed -m "not nightly"
+
+.PHONY: quick
+quick: .venv/all ## Run what takes a minute: unit tests without browser, website, sweeps and grading
+	$(PYTEST) rfm_tutorial tests -m "not slow and not site and not browser and not processes and not nightly"
+
+.PHONY: nightly
+nightly: .venv/all ## Run what `make test` samples, in full
+	$(PYTEST) -m nightly
+
+.PHONY: test-elsewhere
+test-elsewhere: .venv/all ## Run unit tests and chapters as other processors and thread counts would
+	$(BIN)/python tools/elsewhere.py
 
 .PHONY: lab
-lab: .venv/installed ## Open the chapters in JupyterLab
+lab: .venv/book ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
 .PHONY: lint
-lint: .venv/installed ## Check style, types, import direction and spelling
+lint: .venv/all ## Check style, types, import direction and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
@@ -39,26 +55,26 @@ lint: .venv/installed ## Check style, types, import direction and spelling
 	$(BIN)/codespell
 
 .PHONY: notebooks
-notebooks: .venv/installed ## Execute every chapter in place and store its text outputs
+notebooks: .venv/book ## Execute every chapter in place and store its text outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(CHAPTERS)
 	$(BIN)/python tools/normalise_notebooks.py $(CHAPTERS)
 
 .PHONY: assignments
-assignments: .venv/installed ## Build the graded assignments: notebooks, solutions, autograders
+assignments: .venv/all ## Build the graded assignments: notebooks, solutions, autograders
 	$(BIN)/python tools/build_assignments.py _build/assignments
 
 .PHONY: claims
-claims: .venv/installed ## Run every chapter and print what it claims, with values and verdicts
+claims: .venv/book ## Run every chapter and print what it claims, with values and verdicts
 	$(BIN)/python tools/claims.py $(CHAPTERS)
 
 .PHONY: bench
-bench: .venv/installed ## Time one RFM iteration against one Cholesky solve
+bench: .venv/book ## Time one RFM iteration against one Cholesky solve
 	$(BIN)/python benchmarks/bench.py
 
 # pip-compile lists the build of torch that it finds, such as 2.13.0+cpu; other machines know it as 2.13.0.
 TORCH := 2.13.0
 .PHONY: lock
-lock: .venv/installed ## Renew requirements.txt from pyproject.toml
+lock: .venv/all ## Renew requirements.txt from pyproject.toml
 	rm -f .venv/lock.txt
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --allow-unsafe --strip-extras \
 	  --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
@@ -70,7 +86,21 @@ clean: ## Remove the environment, the website and all caches
 	rm -rf .venv _build .*_cache .hypothesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/installed: requirements.txt pyproject.toml
+# Two environments in one: what the website needs, and everything. Files that nobody imports need not be compiled.
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-compile
+
+.venv/book: requirements.txt pyproject.toml
+	$(new-environment)
+	$(PIP_INSTALL) --constraint requirements.txt --editable '.[book]'
+	$(complete-environment)
+
+.venv/all: requirements.txt pyproject.toml
+	$(new-environment)
+	$(PIP_INSTALL) --no-deps --requirement requirements.txt --editable .
+	$(complete-environment)
+	touch .venv/book
+
+define new-environment
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "Python 3.11 or newer is needed, but there is no '$(PYTHON)': install it, or name yours, as in 'make book PYTHON=python3.12'." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -78,8 +108,10 @@ clean: ## Remove the environment, the website and all caches
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make a virtual environment: install its venv module, on Debian and Ubuntu with 'apt-get install python3-venv'." >&2; exit 1; }
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+endef
+
+define complete-environment
 	@# Matplotlib reports on stderr when it builds its list of fonts: have that done before a chapter runs.
 	$(BIN)/python -c 'import matplotlib.font_manager'
 	touch $@
+endef

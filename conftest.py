@@ -1,17 +1,98 @@
 """What pytest needs to know about the chapters and the website."""
 
-import pytest
-from nbval.plugin import IPyNbFile
+from pathlib import Path
 
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
+
+ROOT = Path(__file__).resolve().parent
 # Forms of an output that notebooks do not store, beside the image/png and the widget views that
 # nbval skips by itself. Their text/plain form is stored and compared.
 NOT_STORED = ("application/javascript", "image/svg+xml", "text/html", "text/latex", "text/markdown")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which `make test` runs each chapter once."""
+    parser.addoption(
+        "--nbval-executed",
+        action="store_true",
+        help="nbval compares the runs that the website was made from, where there are any, "
+        "instead of running the notebooks once more",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the collection of notebooks out of nbval's hands, if it is to compare other runs."""
+    if config.option.nbval_executed:
+        config.option.nbval = False
+        config.pluginmanager.register(ExecutedNotebooks())
+
+
+class ExecutedNotebooks:
+    """Collects notebooks, with their runs in the website's cache."""
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.File | None:
+        """Choose how a notebook is tested."""
+        if file_path.suffix != ".ipynb":
+            return None
+        kind = IPyNbFile if run_of(file_path) is None else ExecutedNotebook
+        return kind.from_parent(parent, path=file_path)
+
+
+def run_of(path: Path) -> list | None:
+    """The code cells of a notebook as executed for the website; None if they were not."""
+    import nbformat
+    from freshness import cache_of
+    from jupyter_cache import get_cache
+
+    cache = cache_of(ROOT)
+    if not cache.is_dir():
+        return None
+    notebook = nbformat.read(path, as_version=4)
+    try:
+        _, executed = get_cache(cache).merge_match_into_notebook(notebook)
+    except KeyError:
+        return None
+    return [cell for cell in executed.cells if cell.cell_type == "code"]
+
+
+class ExecutedNotebook(IPyNbFile):
+    """A notebook without a kernel."""
+
+    def setup(self) -> None:
+        """Start nothing."""
+        self.run = run_of(self.path)
+
+    def collect(self):
+        """The cells that nbval would run."""
+        for cell in super().collect():
+            yield ExecutedCell.from_parent(
+                self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell, options=cell.options
+            )
+
+
+class ExecutedCell(IPyNbCell):
+    """A cell whose outputs are there already."""
+
+    def runtest(self) -> None:
+        """Compare as nbval does."""
+        got, stored = (
+            coalesce_streams(cell.outputs) for cell in (self.parent.run[self.cell_num], self.cell)
+        )
+        if not self.compare_outputs(got, stored):
+            self.raise_cell_error("Cell outputs differ", "\n".join(self.comparison_traceback))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell nbval what not to compare; leave the website, which takes longest, to the end."""
+    """Tell nbval what not to compare, and several processes what must stay together, in order."""
     for item in items:
-        if isinstance(item.parent, IPyNbFile):
+        if isinstance(item, IPyNbCell):
             skip = (*item.parent.skip_compare, *NOT_STORED)
             item.parent.skip_compare = skip  # pyright: ignore[reportAttributeAccessIssue]
+            if not isinstance(item, ExecutedCell):
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        elif item.get_closest_marker("site"):
+            item.add_marker(pytest.mark.xdist_group("site"))
+    # The website comes last: it takes longest.
     items.sort(key=lambda item: item.get_closest_marker("site") is not None)

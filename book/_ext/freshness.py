@@ -29,13 +29,18 @@ def fingerprint(root: Path, *parts: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def cache_of(root: Path) -> Path:
+    """Return the folder of the runs that fit package and environment."""
+    current = fingerprint(root, "rfm_tutorial", "requirements.txt")
+    return root / "_build/.jupyter_cache" / current
+
+
 def note_sources(app: Sphinx, config: Config) -> None:
     """Choose the cache that fits the package, drop others, set the hashes."""
     root = Path(app.srcdir)
-    caches = Path(app.outdir).parent / ".jupyter_cache"
-    current = caches / fingerprint(root, "rfm_tutorial", "requirements.txt")
-    if caches.is_dir():
-        for stale in set(caches.iterdir()) - {current}:
+    current = cache_of(root)
+    if current.parent.is_dir():
+        for stale in set(current.parent.iterdir()) - {current}:
             shutil.rmtree(stale)
     config["nb_execution_cache_path"] = str(current)
     config["fingerprint_of_extensions"] = fingerprint(root, "book/_ext")

@@ -1,83 +1,20 @@
 """Sphinx extension: a table of what each chapter took to run, as measured.
 
-myst-nb knows how long a notebook took. Its memory is watched here, while
-Sphinx reads the page: that is when the notebook is executed. A page from the
-cache is not executed, and keeps what was measured when it was; the
-measurements lie beside the cache and go with it.
+The cache of executed notebooks keeps it (see `execution`): a page that is not
+executed again keeps what was measured when it was.
 """
 
-import json
 import os
-import threading
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import psutil
 import torch
 from docutils import nodes
-from myst_nb.sphinx_ import NbMetadataCollector, SphinxEnvType
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
-
-SECONDS_BETWEEN_LOOKS = 0.1
-
-
-class Watch:
-    """The most memory that the processes below this one have at once."""
-
-    def __init__(self) -> None:
-        """Begin to look."""
-        self.peak = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def _look(self) -> None:
-        here = psutil.Process()
-        while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
-            total = 0
-            for process in here.children(recursive=True):
-                try:
-                    total += process.memory_info().rss
-                except psutil.NoSuchProcess:  # it has ended since
-                    continue
-            self.peak = max(self.peak, total)
-
-    def end(self) -> int:
-        """Stop looking; return bytes, 0 if there was no process."""
-        self._stop.set()
-        self._thread.join()
-        return self.peak
-
-
-watched: dict[str, Watch] = {}
-
-
-def _measurements(app: Sphinx) -> Path:
-    return Path(app.config["nb_execution_cache_path"]) / "memory.json"
-
-
-def _read(path: Path) -> dict[str, int]:
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
-
-
-def begin(_app: Sphinx, docname: str, _source: list[str]) -> None:
-    """Watch a page's execution, if it has any."""
-    watched[docname] = Watch()
-
-
-def end(app: Sphinx, _doctree: nodes.document) -> None:
-    """Note what was seen, if the notebook was executed at all."""
-    docname = app.env.docname
-    if docname in watched:
-        peak = watched.pop(docname).end()
-        if peak:
-            path = _measurements(app)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(_read(path) | {docname: peak}, indent=1)
-            path.write_text(text, "utf-8")
 
 
 class StatusNode(nodes.General, nodes.Element):
@@ -105,20 +42,25 @@ class FillStatus(SphinxPostTransform):
 
     def table(self) -> list[nodes.Node]:
         """Return the table, one row a page, and a sentence."""
-        memory = _read(_measurements(self.app))
-        data = NbMetadataCollector.get_doc_data(cast(SphinxEnvType, self.env))
+        cache = self.app.config["nb_execution_cache_path"]
+        taken: dict[str, dict[str, float]] = {
+            record.uri: record.data  # pyright: ignore
+            for record in get_cache(cache).list_cache_records()
+        }
         rows: list[tuple[nodes.Node | str, str, str]] = []
         total = 0.0
-        for docname in sorted(data):
-            seconds = (data[docname].get("exec_data") or {}).get("runtime")
-            if seconds is None:
+        for docname in sorted(self.env.found_docs):
+            data = taken.get(str(Path(self.env.doc2path(docname))))
+            if data is None:
                 continue
+            seconds = data["execution_seconds"]
             total += seconds
+            peak = data.get("peak_bytes")  # not if myst-nb had to execute it
+            megabytes = "—" if peak is None else f"{peak / 1e6:.0f}"
             uri = self.app.builder.get_relative_uri(self.env.docname, docname)
             title = self.env.titles[docname].astext()
             link = nodes.reference("", title, internal=True, refuri=uri)
-            peak = f"{memory[docname] / 1e6:.0f}" if docname in memory else "—"
-            rows.append((link, f"{seconds:.1f}", peak))
+            rows.append((link, f"{seconds:.1f}", megabytes))
         rows.append(("all", f"{total:.0f}", ""))
         head = ("page", "seconds", "memory at the most, MB")
         sentence = (
@@ -154,11 +96,9 @@ def pages_with_a_table(_app: Sphinx, env: BuildEnvironment) -> list[str]:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register directive, watch and table."""
+    """Register directive and table."""
     app.add_node(StatusNode)
     app.add_directive("chapter-status", ChapterStatus)
     app.add_post_transform(FillStatus)
-    app.connect("source-read", begin)
-    app.connect("doctree-read", end)
     app.connect("env-updated", pages_with_a_table)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
