@@ -55,7 +55,8 @@ claims: .venv/installed ## Run every chapter and print what it claims, with valu
 bench: .venv/installed ## Time one RFM iteration against one Cholesky solve
 	$(BIN)/python benchmarks/bench.py
 
-# pip-compile lists the build of torch that it finds, such as 2.13.0+cpu; other machines know it as 2.13.0.
+# pip-compile lists the build of torch that it finds, such as 2.13.0+cpu; other machines know it as 2.13.0. And it
+# lists this project, with its folder, because its extras name each other.
 TORCH := 2.13.0
 .PHONY: lock
 lock: .venv/installed ## Renew requirements.txt from pyproject.toml
@@ -63,7 +64,7 @@ lock: .venv/installed ## Renew requirements.txt from pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --allow-unsafe --strip-extras \
 	  --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --upgrade-package torch==$(TORCH) --output-file .venv/lock.txt pyproject.toml
-	sed 's/^torch==$(TORCH)+.*/torch==$(TORCH)/' .venv/lock.txt > requirements.txt
+	sed -e 's/^torch==$(TORCH)+.*/torch==$(TORCH)/' -e '/^rfm-tutorial @ /{N;d;}' .venv/lock.txt > requirements.txt
 
 .PHONY: clean
 clean: ## Remove the environment, the website and all caches
