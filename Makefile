@@ -84,3 +84,24 @@ clean: ## Remove the environment, the website and all caches
 	@# Matplotlib reports on stderr when it builds its list of fonts: have that done before a chapter runs.
 	$(BIN)/python -c 'import matplotlib.font_manager'
 	touch $@
+
+# Both ends of the ranges in pyproject.toml, each in an environment of its own, for the tests that the extra `test` is
+# enough for: not those of the website, of its pages and of grading.
+UNIT_TESTS = rfm_tutorial tests -m "not browser and not site" $(addprefix --ignore=,rfm_tutorial/proctor.py \
+  tests/in_process.py tests/test_assignments.py tests/test_claims_table.py tests/test_site.py)
+LOWEST_PYTHON ?= python3.11
+NEWEST_PYTHON ?= python3.13
+
+.PHONY: test-lowest
+test-lowest: ## Run the unit tests with the oldest Python and packages that are allowed
+	$(LOWEST_PYTHON) -m venv --clear _build/lowest
+	$(LOWEST_PYTHON) tools/lowest_versions.py pyproject.toml > _build/lowest/constraints.txt
+	_build/lowest/bin/python -m pip install --disable-pip-version-check -c _build/lowest/constraints.txt -e '.[test]'
+	@# Old packages use what newer ones beneath them have deprecated.
+	_build/lowest/bin/python -m pytest $(UNIT_TESTS) -W ignore::DeprecationWarning
+
+.PHONY: test-newest
+test-newest: ## Run the unit tests with the newest Python and packages that are allowed
+	$(NEWEST_PYTHON) -m venv --clear _build/newest
+	_build/newest/bin/python -m pip install --disable-pip-version-check -e '.[test]'
+	_build/newest/bin/python -m pytest $(UNIT_TESTS)

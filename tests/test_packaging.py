@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from build_assignments import requirements
+from lowest_versions import lowest_versions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -114,6 +115,20 @@ def test_a_grading_image_gets_the_package_and_what_draws_its_figures() -> None:
     }
     assert package.endswith("/rfm-tutorial[figures]")
     assert end == ""
+
+
+def test_the_lowest_versions_are_the_lower_ends_of_the_ranges() -> None:
+    pyproject = """
+        [project]
+        name = "me"
+        dependencies = ["torch>=2.6,<3", "dask[distributed]>=2025.1 ; python_version > '3'"]
+        [project.optional-dependencies]
+        one = ["psutil>=5.9", "me[two]"]
+        two = ["psutil>=5.9", "jsonschema<4.25"]
+    """
+    assert lowest_versions(pyproject) == [
+        *("torch==2.6", "dask==2025.1 ; python_version > '3'", "psutil==5.9", "jsonschema<4.25")
+    ]
 
 
 # ---------------------------------------------------------------- what an import needs
