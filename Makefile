@@ -42,6 +42,27 @@ nightly: .venv/all ## Run what `make test` samples, in full
 test-elsewhere: .venv/all ## Run unit tests and chapters as other processors and thread counts would
 	$(BIN)/python tools/elsewhere.py
 
+# Both ends of the ranges in pyproject.toml, each in an environment of its own, for the tests that the extra `test` is
+# enough for: not those of the website, of its pages and of grading.
+UNIT_TESTS = rfm_tutorial tests -m "not browser and not site" $(addprefix --ignore=,rfm_tutorial/proctor.py \
+  tests/in_process.py tests/test_assignments.py tests/test_claims_table.py tests/test_execution.py tests/test_site.py)
+LOWEST_PYTHON ?= python3.11
+NEWEST_PYTHON ?= python3.13
+
+.PHONY: test-lowest
+test-lowest: ## Run the unit tests with the oldest Python and packages that are allowed
+	$(LOWEST_PYTHON) -m venv --clear _build/lowest
+	$(LOWEST_PYTHON) tools/lowest_versions.py pyproject.toml > _build/lowest/constraints.txt
+	_build/lowest/bin/python -m pip install --disable-pip-version-check -c _build/lowest/constraints.txt -e '.[test]'
+	@# Old packages use what newer ones beneath them have deprecated.
+	_build/lowest/bin/python -m pytest $(UNIT_TESTS) -W ignore::DeprecationWarning
+
+.PHONY: test-newest
+test-newest: ## Run the unit tests with the newest Python and packages that are allowed
+	$(NEWEST_PYTHON) -m venv --clear _build/newest
+	_build/newest/bin/python -m pip install --disable-pip-version-check -e '.[test]'
+	_build/newest/bin/python -m pytest $(UNIT_TESTS)
+
 .PHONY: lab
 lab: .venv/book ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
@@ -71,7 +92,8 @@ claims: .venv/book ## Run every chapter and print what it claims, with values an
 bench: .venv/book ## Time one RFM iteration against one Cholesky solve
 	$(BIN)/python benchmarks/bench.py
 
-# pip-compile lists the build of torch that it finds, such as 2.13.0+cpu; other machines know it as 2.13.0.
+# pip-compile lists the build of torch that it finds, such as 2.13.0+cpu; other machines know it as 2.13.0. And it
+# lists this project, with its folder, because its extras name each other.
 TORCH := 2.13.0
 .PHONY: lock
 lock: .venv/all ## Renew requirements.txt from pyproject.toml
@@ -79,7 +101,7 @@ lock: .venv/all ## Renew requirements.txt from pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --allow-unsafe --strip-extras \
 	  --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --upgrade-package torch==$(TORCH) --output-file .venv/lock.txt pyproject.toml
-	sed 's/^torch==$(TORCH)+.*/torch==$(TORCH)/' .venv/lock.txt > requirements.txt
+	sed -e 's/^torch==$(TORCH)+.*/torch==$(TORCH)/' -e '/^rfm-tutorial @ /{N;d;}' .venv/lock.txt > requirements.txt
 
 .PHONY: clean
 clean: ## Remove the environment, the website and all caches

@@ -6,7 +6,13 @@ import sys
 from types import FrameType
 
 import torch
-from executing import Source
+
+try:
+    from executing import Source
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"claims need {error.name}; pip install 'rfm-tutorial[figures]' brings all that they need"
+    ) from error
 
 
 def claim(statement: str, holds: object) -> None:

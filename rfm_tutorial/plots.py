@@ -17,13 +17,19 @@ from io import BytesIO
 from typing import cast
 from weakref import WeakKeyDictionary
 
-import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import display
 from jaxtyping import Float, Int
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
+
+try:
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"figures need {error.name}; pip install 'rfm-tutorial[figures]' brings all that they need"
+    ) from error
 
 LINES = {
     # what: (colour, line style, marker, label)

@@ -19,15 +19,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Where otter unpacks the files of an archive in a grading image.
 PACKAGE_IN_IMAGE = "/autograder/source/files/rfm-tutorial"
+# Beside the package's dependencies: no assignment asks for a figure, but a submission may have one.
+EXTRA_IN_IMAGE = "figures"
 
 
 def requirements() -> str:
     """What a grading image installs: pinned dependencies, then this package."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]}
+    ranges = [*project["dependencies"], *project["optional-dependencies"][EXTRA_IN_IMAGE]]
+    names = {re.split(r"[^\w-]", line)[0] for line in ranges}
     locked = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in locked if line.partition("==")[0] in names]
-    return "\n".join([*pins, PACKAGE_IN_IMAGE, ""])
+    return "\n".join([*pins, f"{PACKAGE_IN_IMAGE}[{EXTRA_IN_IMAGE}]", ""])
 
 
 def build(source: Path, result: Path) -> Path:

@@ -9,7 +9,13 @@ website, where there is no Python to reach.
 
 from pathlib import Path
 
-import anywidget
+try:
+    import anywidget
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"explorables need {error.name}; pip install 'rfm-tutorial[widgets]' brings all that they "
+        f"need"
+    ) from error
 
 HERE = Path(__file__).parent
 
