@@ -12,14 +12,18 @@ a line style or marker says too. Figures stand on a light card, so that they can
 pages as well.
 """
 
+import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from rfm_tutorial.checks import check_integer, check_real
 
 try:
     import matplotlib.pyplot as plt
@@ -75,6 +79,9 @@ def panels(count: int = 1, width: float = 3.4, height: float = 3.2) -> list[Axes
     count : number of panels
     width, height : of each, in inches
     """
+    check_integer("count", count, at_least=1)
+    check_real("width", width, positive=True)
+    check_real("height", height, positive=True)
     with plt.rc_context(STYLE):  # pyright: ignore[reportArgumentType]
         return [
             plt.subplots(figsize=(width, height), layout="constrained")[1] for _ in range(count)
@@ -83,6 +90,8 @@ def panels(count: int = 1, width: float = 3.4, height: float = 3.2) -> list[Axes
 
 def describe(ax: Axes, sentence: str) -> Axes:
     """Attach the sentence that says what this panel shows."""
+    if not isinstance(sentence, str):
+        raise TypeError(f"sentence must be a str, got {type(sentence).__name__}")
     _SENTENCES[ax] = sentence
     return ax
 
@@ -104,7 +113,10 @@ def show(*axes: Axes) -> None:
         If a figure has fewer than eight words to say; `describe` attaches a sentence.
     """
     for ax in axes:
-        figure = cast(Figure, ax.get_figure(root=True))
+        if not isinstance(ax, Axes):
+            raise TypeError(f"axes must be panels, as in show(left, right), got {reprlib.repr(ax)}")
+    # Panels of one figure are shown once.
+    for figure in dict.fromkeys(cast(Figure, ax.get_figure(root=True)) for ax in axes):
         text = alt_text(figure)
         if len(text.split()) < 8:
             raise ValueError(
@@ -130,17 +142,31 @@ def table(
     title: str = "table",
 ) -> Axes:
     """The cells (a, b) of an operation table that are given, coloured by label; others blank."""
-    ax = ax or plt.gca()
+    check_integer("modulus", modulus, at_least=1)
+    cells, colours = _array("pairs", pairs, 2), _array("labels", labels, 1)
+    if cells.shape != (len(colours), 2):
+        raise ValueError(
+            f"pairs must be two digits for each of the {len(colours)} labels, got shape "
+            f"{cells.shape}"
+        )
+    if not np.isin(cells, np.arange(modulus)).all():
+        raise ValueError(
+            f"pairs must be digits in 0 … {modulus - 1}, got {cells.min():g} to {cells.max():g}"
+        )
     values = np.full((modulus, modulus), np.nan)
-    values[tuple(pairs.cpu().numpy().T)] = labels.cpu().numpy()
+    values[tuple(cells.astype(int).T)] = colours
+    filled = np.isfinite(values).sum()
+    if filled < len(colours):
+        raise ValueError(f"pairs must be different, got {len(colours)} pairs for {filled} cells")
+    ax = ax or plt.gca()
     ax.imshow(values, cmap=SEQUENTIAL, interpolation="nearest", origin="lower")
     ax.set(xlabel="b", ylabel="a")
     ax.set_title(title, loc="left")
-    share = len(labels) / modulus**2
+    share = filled / modulus**2
     return describe(
         ax,
-        f"Table of {modulus} × {modulus} cells, {title}: {len(labels)} cells ({share:.0%}) are "
-        f"filled, coloured by their value from {int(labels.min())} to {int(labels.max())}.",
+        f"Table of {modulus} × {modulus} cells, {title}: {filled} cells ({share:.0%}) are "
+        f"filled, coloured by their value from {colours.min():g} to {colours.max():g}.",
     )
 
 
@@ -151,30 +177,48 @@ def grokking_curves(
 
     Parameters
     ----------
-    history : records with `iteration`, `train_accuracy` and so on, as in `RFM.history_`
+    history : the records of one run with `iteration`, `train_accuracy` and so on, as in
+        `RFM.history_`. Without validation data there is no test curve
     """
     if quantity not in ("accuracy", "loss"):
         raise ValueError(f"quantity must be 'accuracy' or 'loss', got {quantity!r}")
+    keys = {"iteration", f"train_{quantity}"}
+    if (
+        not isinstance(history, Sequence)
+        or not history
+        or not all(isinstance(record, Mapping) and keys <= record.keys() for record in history)
+    ):
+        raise ValueError(
+            f"history must be records with iteration and train_{quantity}, as in RFM.history_, "
+            f"got {reprlib.repr(history)}"
+        )
+    iterations = _array("iteration", [record["iteration"] for record in history], 1)
+    if (np.diff(iterations) <= 0).any():
+        raise ValueError(
+            f"history must be one run, its iterations rising, got {reprlib.repr(history)}"
+        )
     ax = ax or plt.gca()
-    iterations = [record["iteration"] for record in history]
     parts = []
     for name in ("train", "test"):
-        values = [record[f"{name}_{quantity}"] for record in history]
+        # None is what a table of a sweep has where there is no value.
+        values = np.array([record.get(f"{name}_{quantity}") for record in history], dtype=float)
+        if name == "test" and np.isnan(values).all():
+            continue
         _line(ax, iterations, values, name)
         digits = 3 if quantity == "accuracy" else 4
         parts.append(
-            f"{LINES[name][3]} {quantity} {_path(iterations, values, digits)}"
-            if quantity == "loss" or min(values) < max(values)
-            else f"{LINES[name][3]} {quantity} is {values[0]:.{digits}f} throughout"
+            f"{LINES[name][3]} {quantity} is {values[0]:.{digits}f} throughout"
+            if quantity == "accuracy" and (values == values[0]).all()
+            else f"{LINES[name][3]} {quantity} {_path(iterations, values, digits)}"
         )
     ax.set(xlabel="iteration", ylabel="accuracy" if quantity == "accuracy" else "mean squared loss")
     if quantity == "accuracy":
-        ax.set_ylim(-0.05, 1.08)
+        _show_unit_interval(ax)
     else:
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
     ax.legend(loc="center right" if quantity == "accuracy" else "best", frameon=False)
-    both = "; ".join(parts)
-    return describe(ax, f"Line plot over {len(iterations)} iterations: {both}.")
+    count = f"{len(history)} iterations" if len(history) > 1 else "one iteration"
+    return describe(ax, f"Line plot over {count}: {'; '.join(parts)}.")
 
 
 def progress_measures(
@@ -185,62 +229,88 @@ def progress_measures(
     test_accuracy: Sequence[float],
     ax: Axes | None = None,
 ) -> Axes:
-    """Circulant deviation and AGOP alignment beside the test accuracy that they foretell."""
+    """Circulant deviation and AGOP alignment beside the test accuracy that they foretell.
+
+    Each has one value for each iteration; nan is a gap.
+    """
+    steps = _array("iterations", iterations, 1)
     ax = ax or plt.gca()
-    measures = {"deviation": deviation, "alignment": alignment, "test": test_accuracy}
+    measures = {"deviation": deviation, "alignment": alignment, "test_accuracy": test_accuracy}
     parts = []
-    for name, values in measures.items():
-        label = "test accuracy" if name == "test" else LINES[name][3]
-        _line(ax, iterations, values, name, label)
-        parts.append(f"{label} {_path(iterations, values, 2)}")
-    ax.set(xlabel="iteration", ylabel="value", ylim=(-0.05, 1.08))
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    for name, measure in measures.items():
+        values = _array(name, measure, 1, gaps=True)
+        if len(values) != len(steps):
+            raise ValueError(
+                f"{name} must have a value for each of {len(steps)} iterations, got {len(values)}"
+            )
+        line = name.removesuffix("_accuracy")
+        label = "test accuracy" if line == "test" else LINES[line][3]
+        _line(ax, steps, values, line, label)
+        parts.append(f"{label} {_path(steps, values, 2)}")
+    ax.set(xlabel="iteration", ylabel="value")
+    _show_unit_interval(ax)
+    _legend_below(ax)
     return describe(ax, f"Line plot of three measures: {'; '.join(parts)}.")
 
 
 def feature_matrix(
-    M: Float[Tensor, "d d"], ax: Axes | None = None, title: str = "feature matrix"
+    M: Float[Tensor, "d d"],
+    ax: Axes | None = None,
+    title: str = "feature matrix",
+    modulus: int | None = None,
 ) -> Axes:
     """A feature matrix as a heat map.
 
     The colours are scaled to the off-diagonal entries, which carry the story; the diagonal is
     much larger and runs into the darkest red.
+
+    Parameters
+    ----------
+    modulus : p, where the first 2p inputs are the digits a and b of modular arithmetic; they are
+        marked, and the sentence tells of the block that joins them
     """
-    ax = ax or plt.gca()
-    values = _array(M)
+    values = _array("M", M, 2)
     d = len(values)
-    off_diagonal = values[~np.eye(d, dtype=bool)]
-    limit = float(np.abs(off_diagonal).max()) or 1.0
-    _heat_map(ax, values, DIVERGING, -limit, limit, title)
-    half = d // 2
-    for position in (half - 0.5,):
-        ax.axhline(position, color="#444444", linewidth=0.6)
-        ax.axvline(position, color="#444444", linewidth=0.6)
-    middles = [half / 2, half + half / 2]
-    ax.set_xticks(middles, ["digit a", "digit b"])
-    ax.set_yticks(middles, ["digit a", "digit b"], rotation=90, va="center")
-    ax.tick_params(length=0)
-    across = float(np.abs(values[:half, half:]).max())
-    return describe(
-        ax,
-        f"Heat map of a {d} × {d} feature matrix, {title}: the diagonal averages "
-        f"{float(np.diag(values).mean()):.2f}; the largest entry off the diagonal is {limit:.3f}, "
-        f"and {across:.3f} in the block that joins digit a to digit b.",
-    )
-
-
-def block(A: Float[Tensor, "n n"], ax: Axes | None = None, title: str = "block") -> Axes:
-    """One square block of a feature matrix as a heat map."""
+    if values.shape != (d, d):
+        raise ValueError(f"M must be square, got shape {values.shape}")
+    if modulus is not None and 2 * check_integer("modulus", modulus, at_least=1) > d:
+        raise ValueError(f"modulus must be at most {d // 2}, half the rows of M, got {modulus}")
     ax = ax or plt.gca()
-    values = _array(A)
+    strength = np.abs(values)
+    limit = float(strength[~np.eye(d, dtype=bool)].max(initial=0))
+    form = _decimals(values)
+    words = f"the diagonal averages {np.diag(values).mean():{_decimals(np.diag(values), 2)}}"
+    if d > 1:
+        words += f"; the largest entry off the diagonal is {limit:{form}} in size"
+    _heat_map(ax, values, DIVERGING, -limit or -1.0, limit or 1.0, title)
+    if modulus is None:
+        ax.set(xlabel="input", ylabel="input")
+    else:
+        across = strength[:modulus, modulus : 2 * modulus].max()
+        words += f", and {across:{form}} in the block that joins digit a to digit b"
+        for border in {modulus, 2 * modulus} - {d}:
+            ax.axhline(border - 0.5, color="#444444", linewidth=0.6)
+            ax.axvline(border - 0.5, color="#444444", linewidth=0.6)
+        middles = [modulus / 2, modulus * 3 / 2]
+        ax.set_xticks(middles, ["digit a", "digit b"])
+        ax.set_yticks(middles, ["digit a", "digit b"], rotation=90, va="center")
+        ax.tick_params(length=0)
+    return describe(ax, f"Heat map of a {d} × {d} feature matrix, {title}: {words}.")
+
+
+def block(A: Float[Tensor, "n m"], ax: Axes | None = None, title: str = "block") -> Axes:
+    """One block of a feature matrix as a heat map."""
+    values = _array("A", A, 2)
+    ax = ax or plt.gca()
     limit = float(np.abs(values).max()) or 1.0
     _heat_map(ax, values, DIVERGING, -limit, limit, title)
     ax.set(xlabel="column", ylabel="row")
-    spread = float(values.std())
+    form = _decimals(values)
     return describe(
         ax,
         f"Heat map of a {values.shape[0]} × {values.shape[1]} block, {title}: entries from "
-        f"{values.min():.3f} to {values.max():.3f} with standard deviation {spread:.3f}.",
+        f"{values.min():{form}} to {values.max():{form}} with standard deviation "
+        f"{values.std():{form}}.",
     )
 
 
@@ -248,8 +318,14 @@ def spectrum(
     energy: Float[Tensor, " frequencies"], ax: Axes | None = None, title: str = "spectrum"
 ) -> Axes:
     """Share of a block's energy at each frequency, as bars. The shares sum to 1."""
+    values = _array("energy", energy, 1)
+    if values.min() < 0 or abs(values.sum() - 1) > 1e-3:
+        raise ValueError(
+            f"energy must be shares, none below 0 and 1 in total, got {values.min():.3g} to "
+            f"{values.max():.3g} and {values.sum():.3g} in total; energy / energy.sum() makes "
+            f"shares of energies"
+        )
     ax = ax or plt.gca()
-    values = _array(energy)
     ax.bar(np.arange(len(values)), values, color=LINES["test"][0], width=0.8)
     ax.set(xlabel="frequency", ylabel="share of energy")
     ax.set_title(title, loc="left")
@@ -259,32 +335,55 @@ def spectrum(
     return describe(
         ax,
         f"Bar chart of the energy at {len(values)} frequencies, {title}: the strongest are {top}; "
-        f"{needed} frequencies carry 90 % of the energy.",
+        f"{needed} {'frequency carries' if needed == 1 else 'frequencies carry'} 90 % of the "
+        f"energy.",
     )
 
 
 def phase(
-    values: Float[Tensor, "rows columns"],
+    values: Any,
     *,
-    row_labels: Sequence[object],
-    column_labels: Sequence[object],
-    row_name: str,
-    column_name: str,
-    value_name: str,
+    row_labels: Sequence[object] | None = None,
+    column_labels: Sequence[object] | None = None,
+    row_name: str | None = None,
+    column_name: str | None = None,
+    value_name: str = "values",
     ax: Axes | None = None,
 ) -> Axes:
-    """A grid of runs as a heat map, one cell a run; NaN (it never happened) is hatched."""
+    """A grid of runs as a heat map, one cell a run; NaN (it never happened) is hatched.
+
+    Parameters
+    ----------
+    values : (rows, columns), or a data frame such as that of `store.jump_table`, which brings
+        labels and names of its rows and columns along
+    row_labels, column_labels : one for each row and column; by default those of the data frame,
+        else numbers from 0 on
+    row_name, column_name, value_name : what they are
+    """
+    if hasattr(values, "columns"):
+        row_labels = values.index if row_labels is None else row_labels
+        column_labels = values.columns if column_labels is None else column_labels
+        row_name, column_name = row_name or values.index.name, column_name or values.columns.name
+    table = _array("values", values, 2, gaps=True)
+    table[np.isinf(table)] = np.nan
+    row_labels = range(table.shape[0]) if row_labels is None else row_labels
+    column_labels = range(table.shape[1]) if column_labels is None else column_labels
+    if (len(row_labels), len(column_labels)) != table.shape:
+        raise ValueError(
+            f"row_labels and column_labels must be one for each of {table.shape[0]} rows and "
+            f"{table.shape[1]} columns, got {len(row_labels)} and {len(column_labels)}"
+        )
+    row_name, column_name = row_name or "row", column_name or "column"
     ax = ax or plt.gca()
-    table = _array(values)
     ax.set_facecolor("#dddddd")
     ax.patch.set_hatch("///")
     ax.patch.set_edgecolor("#999999")
     finite = table[np.isfinite(table)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     ax.imshow(table, cmap=SEQUENTIAL, aspect="auto", origin="lower", vmin=low, vmax=high)
     for row, column in np.argwhere(np.isfinite(table)):
         number = table[row, column]
-        dark = number < low + 0.55 * (high - low)
+        dark = number <= low + 0.55 * (high - low)
         ink = "#ffffff" if dark else "#111111"
         ax.text(column, row, f"{number:.3g}", ha="center", va="center", color=ink, fontsize=9)
     ax.set_xticks(range(len(column_labels)), [str(label) for label in column_labels])
@@ -292,10 +391,11 @@ def phase(
     ax.set(xlabel=column_name, ylabel=row_name)
     ax.set_title(value_name, loc="left")
     missing = table.size - len(finite)
+    span = f"values from {low:.3g} to {high:.3g}; " if len(finite) else ""
     return describe(
         ax,
-        f"Grid of {value_name} over {row_name} (rows) and {column_name} (columns): values from "
-        f"{low:.3g} to {high:.3g}; in {missing} of {table.size} cells it never happened.",
+        f"Grid of {value_name} over {row_name} (rows) and {column_name} (columns): {span}in "
+        f"{missing} of {table.size} cells it never happened.",
     )
 
 
@@ -311,12 +411,16 @@ def bands(
     curves : up to five names, each with its runs, (runs, steps). A step with a nan is left out
     quantity : what the values are
     """
+    if not isinstance(curves, Mapping):
+        raise TypeError(f"curves must be a dict of names and runs, got {type(curves).__name__}")
     if not 1 <= len(curves) <= len(CURVES):
         raise ValueError(f"curves must be 1 to {len(CURVES)} to be told apart, got {len(curves)}")
+    arrays = {
+        name: _array(f"curves[{name!r}]", runs, 2, gaps=True) for name, runs in curves.items()
+    }
     ax = ax or plt.gca()
     parts = []
-    for (name, runs), (colour, style, marker) in zip(curves.items(), CURVES, strict=False):
-        values = _array(runs)
+    for (name, values), (colour, style, marker) in zip(arrays.items(), CURVES, strict=False):
         steps = np.flatnonzero(~np.isnan(values).any(axis=0))
         values = values[:, steps]
         low, middle, high = values.min(axis=0), np.median(values, axis=0), values.max(axis=0)
@@ -324,26 +428,53 @@ def bands(
         ax.plot(
             steps, middle, color=colour, linestyle=style, marker=marker, markersize=4, label=name
         )
-        parts.append(
-            f"{name}, {len(values)} runs, {_path(steps.tolist(), middle.tolist(), 2)} (runs end "
-            f"between {low[-1]:.2f} and {high[-1]:.2f})"
-        )
+        runs = f"{len(values)} runs" if len(values) > 1 else "one run"
+        text = f"{name}, {runs}, {_path(steps, middle, 2)}"
+        if len(steps) and len(values) > 1:
+            text += f" (runs end between {low[-1]:.2f} and {high[-1]:.2f})"
+        parts.append(text)
     ax.set(xlabel="iteration", ylabel=quantity)
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    _legend_below(ax)
     return describe(
         ax, f"Line plot of the median {quantity} over runs, with its range: {'; '.join(parts)}."
     )
 
 
-def _array(values: Tensor) -> np.ndarray:
-    return values.detach().cpu().numpy()
+def _array(name: str, values: Any, dimensions: int, gaps: bool = False) -> np.ndarray:
+    """Real numbers from wherever they come, a copy; nan and infinity only if `gaps` are allowed."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = (values.double() if values.is_floating_point() else values).numpy()
+    array = np.asarray(values)
+    kind = "one row" if dimensions == 1 else "a matrix"
+    if array.dtype.kind not in "biuf" or array.ndim != dimensions or array.size == 0:
+        raise ValueError(
+            f"{name} must be {kind} of real numbers, at least one, got shape {array.shape} of "
+            f"{array.dtype}"
+        )
+    array = array.astype(float)
+    if not gaps and not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise ValueError(f"{name} must be finite, got nan or infinity in {bad} entries")
+    return array
 
 
-def _line(ax: Axes, x: Sequence[float], y: Sequence[float], name: str, label: str = "") -> None:
+def _line(ax: Axes, x: np.ndarray, y: np.ndarray, name: str, label: str = "") -> None:
     colour, style, marker, default = LINES[name]
     ax.plot(
         x, y, color=colour, linestyle=style, marker=marker, markersize=4, label=label or default
     )
+
+
+def _legend_below(ax: Axes) -> None:
+    """Beside the axes, long names would leave them no room in a panel."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=3.4, frameon=False)
+
+
+def _show_unit_interval(ax: Axes) -> None:
+    """All that lies from 0 to 1, and all that is drawn."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(-0.05, low), max(1.08, high))
 
 
 def _heat_map(ax: Axes, values: np.ndarray, colours: str, low: float, high: float, title: str):
@@ -353,11 +484,22 @@ def _heat_map(ax: Axes, values: np.ndarray, colours: str, low: float, high: floa
         ax.spines[side].set_visible(True)
 
 
-def _path(x: Sequence[float], y: Sequence[float], digits: int) -> str:
+def _decimals(values: np.ndarray, digits: int = 3) -> str:
+    """How to write them: with so many decimals, unless all that is there would read as 0."""
+    largest = np.abs(values).max()
+    return f".{digits}f" if largest == 0 or largest >= 10**-digits else ".1e"
+
+
+def _path(x: np.ndarray, y: np.ndarray, digits: int) -> str:
     """In words: where a curve starts and ends, and where it covers the middle of its way."""
+    x, y = x[~np.isnan(y)], y[~np.isnan(y)]
+    if len(y) == 0:
+        return "has no value"
     start, end = y[0], y[-1]
+    if len(y) == 1:
+        return f"is {end:.{digits}f} at iteration {x[0]:g}"
     text = f"goes from {start:.{digits}f} to {end:.{digits}f}"
-    if abs(end - start) > 0.5:
+    if 0.5 < abs(end - start) < math.inf:
         middle = (start + end) / 2
         crossing = next(i for i, v in enumerate(y) if (v >= middle) == (end >= middle))
         text += f", half of the way by iteration {x[crossing]:g}"
