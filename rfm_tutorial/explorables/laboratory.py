@@ -5,6 +5,7 @@ import html
 import threading
 import time
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from typing import Any, cast
 
@@ -178,7 +179,7 @@ class Laboratory(ipywidgets.VBox):
         self.status.value = f'<p role="status">{html.escape(text)}</p>'
 
     def __repr__(self) -> str:
-        return f"{EXAMPLE} {_sentence(_example())}"
+        return _example()[1]
 
     # IPython takes a pair of data and metadata as well.
     def _repr_mimebundle_(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -186,10 +187,10 @@ class Laboratory(ipywidgets.VBox):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Controls where there is a kernel, else a picture; book/_ext chooses on the website."""
         data = dict(super()._repr_mimebundle_(**kwargs) or {})
-        data["text/plain"] = repr(self)
-        picture = _png(_example(), "a + b mod 61", panels=1)
+        picture, text = _example()
+        data["text/plain"] = text
         data["image/png"] = base64.b64encode(picture).decode()
-        return data, {"image/png": {"alt": repr(self), "width": 360}}
+        return data, {"image/png": {"alt": text, "width": 360}}
 
 
 def _sentence(history: Sequence[dict[str, float]]) -> str:
@@ -203,8 +204,11 @@ def _sentence(history: Sequence[dict[str, float]]) -> str:
     )
 
 
-def _png(history: Sequence[dict[str, float]], title: str, panels: int = 2) -> bytes:
-    """Accuracy with deviation, and the loss; not through pyplot, which other threads may use."""
+def _drawn(history: Sequence[dict[str, float]], title: str, panels: int = 2) -> tuple[bytes, str]:
+    """Accuracy with deviation, and the loss, as a picture and in words.
+
+    Not through pyplot, which other threads may use.
+    """
     figure = Figure(figsize=(3.6 * panels, 3.4), layout="constrained", facecolor="#fcfcfa")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, panels, squeeze=False)[0]
@@ -221,22 +225,30 @@ def _png(history: Sequence[dict[str, float]], title: str, panels: int = 2) -> by
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), frameon=False, fontsize="small")
     axes[0].set_title(title, loc="left")
+    known = [value for value in values if not np.isnan(value)]
+    text = plots.alt_text(figure)
+    if known:
+        text += f" The circulant deviation goes from {known[0]:.2f} to {known[-1]:.2f}."
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
-    return buffer.getvalue()
+    return buffer.getvalue(), text
 
 
 def _image(history: Sequence[dict[str, float]], title: str) -> str:
-    data = base64.b64encode(_png(history, title)).decode()
-    alt = html.escape(f"Line plots of accuracy, deviation and loss. {_sentence(history)}")
+    picture, text = _drawn(history, title)
+    data = base64.b64encode(picture).decode()
+    alt = html.escape(f"Line plots of accuracy, deviation and loss. {text}")
     style = "max-width: 720px; width: 100%"
     return f'<img alt="{alt}" style="{style}" src="data:image/png;base64,{data}">'
 
 
-def _example() -> list[dict[str, float]]:
-    """A finished run as records, from the packed runs."""
+@cache
+def _example() -> tuple[bytes, str]:
+    """A finished run from the packed runs, as a picture and in words."""
     table = packed_runs()["add Gaussian measures"]
-    return [
+    history = [
         {"iteration": step, **dict(zip(MEASURES, table[step].tolist(), strict=True))}
         for step in range(LAST + 1)
     ]
+    picture, text = _drawn(history, "a + b mod 61", panels=1)
+    return picture, f"{EXAMPLE} {text}"

@@ -119,7 +119,7 @@ function render({ model, el }) {
       tell(view, words);
     }
     const now = shown();
-    block.describe(now && shownStep() ? `Heat map of the block. ${words}` : "The block is empty.");
+    block.describe(now && shownStep() ? `Heat map of the block. ${words}` : "The block is empty: before any update, M is the identity.");
     answers.describe(`The table of all pairs, ${run.split.train.n} of them for training. ${words}`);
     curves.describe(`Line plot of ${MEASURES.map(measure => measure[3]).join(", ")} over the updates. ${words}`);
     Object.assign(view.root.dataset, { testAccuracy: now?.testAccuracy ?? "", deviation: now?.deviation ?? "" });
