@@ -135,9 +135,13 @@ def check_real(name: str, value: float, *, positive: bool = False) -> float:
     wanted = "a positive number" if positive else "a number ≥ 0"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
-    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
-    return float(value)
+    return number
 
 
 def check_integer(name: str, value: int, *, at_least: int, at_most: int | None = None) -> int:

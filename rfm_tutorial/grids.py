@@ -3,9 +3,12 @@
 import hashlib
 import itertools
 import json
+import math
 import os
+import reprlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,10 @@ KERNELS: dict[str, type[Kernel]] = {
     "quadratic": QuadraticKernel,
 }
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+MAX_CELLS = 1_000_000
+"""Each cell becomes a file of its own."""
+MAX_NUMBER = 1_000_000
+"""Of a modulus or of iterations: far above what memory can hold, so that nothing overflows."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,7 @@ class Cell:
     @property
     def rows(self) -> tuple[int, int]:
         """Numbers of training and test rows."""
-        p = self.modulus
-        total = p * (p - 1) if OPERATIONS[self.operation].skips_zero else p * p
-        n = int(self.train_fraction * total)
-        return n, total - n
+        return _rows(self.operation, self.modulus, self.train_fraction)
 
     def make_kernel(self) -> Kernel:
         """The kernel object; the quadratic kernel has no bandwidth and its usual scale."""
@@ -97,32 +101,53 @@ class Grid:
 
     def __post_init__(self) -> None:
         checks: dict[str, Callable[[str, Any], Any]] = {
-            "operations": lambda name, value: check_choice(name, value, OPERATIONS),
-            "moduli": lambda name, value: check_integer(name, value, at_least=2),
+            "operations": lambda name, value: str(check_choice(name, value, OPERATIONS)),
+            "moduli": lambda name, value: check_integer(
+                name, value, at_least=2, at_most=MAX_NUMBER
+            ),
             "train_fractions": _check_fraction,
-            "kernels": lambda name, value: check_choice(name, value, KERNELS),
+            "kernels": lambda name, value: str(check_choice(name, value, KERNELS)),
             "bandwidths": lambda name, value: check_real(name, value, positive=True),
-            "ridges": check_real,
+            # -0.0 is 0.0, and its cells have the same names.
+            "ridges": lambda name, value: check_real(name, value) + 0.0,
             "seeds": lambda name, value: check_integer(name, value, at_least=0, at_most=2**64 - 1),
-            "n_iterations": lambda name, value: check_integer(name, value, at_least=0),
+            "n_iterations": lambda name, value: check_integer(
+                name, value, at_least=0, at_most=MAX_NUMBER
+            ),
         }
         for name, check in checks.items():
             values = getattr(self, name)
-            if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-                raise ValueError(f"{name} must be a list of at least one value, got {values!r}")
-            checked = tuple(check(name, value) for value in values)
-            if len(set(checked)) < len(checked):
-                raise ValueError(f"{name} must not repeat a value, got {values!r}")
-            object.__setattr__(self, name, checked)
-        check_choice("dtype", self.dtype, DTYPES)
-        for cell in self.cells():
-            if OPERATIONS[cell.operation].skips_zero:
-                check_prime("moduli", cell.modulus, repr(cell.operation))
-            if cell.rows[0] == 0:
+            listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+            if not listed or not values:
                 raise ValueError(
-                    f"train_fractions must leave a training row of every table, got "
-                    f"{cell.train_fraction} of {sum(cell.rows)} rows at p = {cell.modulus}"
+                    f"{name} must be a list of at least one value, got {reprlib.repr(values)}"
                 )
+            some = itertools.islice(values, MAX_CELLS + 1)  # a range may have more than fit
+            checked = tuple(check(name, value) for value in some)
+            if len(set(checked)) < len(checked):
+                ((twice, _),) = Counter(checked).most_common(1)
+                raise ValueError(
+                    f"{name} must not repeat a value, got {reprlib.repr(values)} with {twice!r} "
+                    f"more than once"
+                )
+            object.__setattr__(self, name, checked)
+        object.__setattr__(self, "dtype", str(check_choice("dtype", self.dtype, DTYPES)))
+        count = math.prod(map(len, self._axes()))
+        if count > MAX_CELLS:
+            raise ValueError(
+                f"a grid must have at most {MAX_CELLS:,} cells, because each becomes a file, got "
+                f"{count:,} or more; make several grids of it"
+            )
+        for operation, modulus in itertools.product(self.operations, self.moduli):
+            if OPERATIONS[operation].skips_zero:
+                check_prime("moduli", modulus, repr(operation))
+            for fraction in self.train_fractions:
+                n, m = _rows(operation, modulus, fraction)
+                if n == 0:
+                    raise ValueError(
+                        f"train_fractions must leave a training row of every table, got "
+                        f"{fraction} of {n + m} rows at p = {modulus}"
+                    )
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike) -> "Grid":
@@ -133,8 +158,17 @@ class Grid:
         ValueError
             If the file is not TOML, names an unknown field, or a value does not fit.
         """
+        if Path(path).is_dir():
+            raise ValueError(f"{path} must be a TOML file, got a folder")
         try:
-            return cls.from_dict(tomllib.loads(Path(path).read_text("utf-8")))
+            # -sig: some editors put a mark of three bytes first.
+            text = Path(path).read_text("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} must be encoded as UTF-8, got {error}") from error
+        if "\0" in text:
+            raise ValueError(f"{path} must be encoded as UTF-8, got zero bytes as in UTF-16")
+        try:
+            return cls.from_dict(tomllib.loads(text))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -145,23 +179,34 @@ class Grid:
             check_choice("a field's name", name, [field.name for field in fields(cls)])
         for name in ("operations", "moduli"):
             if name not in values:
-                raise ValueError(f"{name} must be given, got only {', '.join(values) or 'nothing'}")
+                got = f"only {', '.join(values)}" if values else "no field at all"
+                raise ValueError(f"{name} must be given, got {got}")
         return cls(**values)
 
     def cells(self) -> tuple[Cell, ...]:
         """All cells, each once, always in the same order."""
+        return tuple(
+            Cell(operation, modulus, fraction, kernel, bandwidth, ridge, seed, steps, self.dtype)
+            for operation, modulus, fraction, (kernel, bandwidth), ridge, seed, steps in (
+                itertools.product(*self._axes())
+            )
+        )
+
+    def _axes(self) -> tuple[Collection[Any], ...]:
+        """What is combined: kernels come with their bandwidths, as pairs."""
         scaled = {
             (kernel, bandwidth if hasattr(KERNELS[kernel], "bandwidth") else None): None
             for kernel, bandwidth in itertools.product(self.kernels, self.bandwidths)
         }
         tables = (self.operations, self.moduli, self.train_fractions)
-        rest = (self.ridges, self.seeds, self.n_iterations)
-        return tuple(
-            Cell(operation, modulus, fraction, *kernel, ridge, seed, n_iterations, self.dtype)
-            for operation, modulus, fraction, kernel, ridge, seed, n_iterations in (
-                itertools.product(*tables, scaled, *rest)
-            )
-        )
+        return (*tables, scaled, self.ridges, self.seeds, self.n_iterations)
+
+
+def _rows(operation: str, p: int, train_fraction: float) -> tuple[int, int]:
+    """Numbers of training and test rows."""
+    total = p * (p - 1) if OPERATIONS[operation].skips_zero else p * p
+    n = int(train_fraction * total)
+    return n, total - n
 
 
 def _check_fraction(name: str, value: float) -> float:

@@ -30,6 +30,7 @@ from uuid import uuid4
 import torch
 
 import rfm_tutorial
+from rfm_tutorial.checks import check_choice, check_real
 from rfm_tutorial.grids import Cell, Grid
 
 try:
@@ -93,6 +94,15 @@ def cell_table(cell: Cell, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(described, schema=SCHEMA)
 
 
+def folder(store: str | os.PathLike) -> Path:
+    """The path of a store."""
+    if not isinstance(store, str | os.PathLike) or store == "":
+        raise ValueError(f"store must be the path of a folder, got {store!r}")
+    if Path(store).is_file():
+        raise ValueError(f"store must be the path of a folder, got the file {store}")
+    return Path(store)
+
+
 class _DamagedFileError(ValueError):
     """A cell's file does not hold what was written."""
 
@@ -106,17 +116,21 @@ def read_sweep(store: str | os.PathLike) -> pa.Table:
     Raises
     ------
     StoreError
-        If the folder is not a store, or its manifest is damaged.
+        If the folder is not a store, its manifest is damaged or of another format, or it is moved
+        away while it is read.
     """
+    store = folder(store)
     tables = [SCHEMA.empty_table()]
-    for cell in _read_manifest(Path(store))["grid"].cells():
-        path = cell_path(Path(store), cell)
+    for cell in _read_manifest(store)["grid"].cells():
+        path = cell_path(store, cell)
         try:
             tables.append(_read_cell(path, cell))
         except FileNotFoundError:
             continue
         except _DamagedFileError as error:
             warn(f"{path} is left out: {error}. Run the sweep again to have it computed again")
+    if not (store / "manifest.json").exists():
+        raise StoreError(f"{store} was moved or deleted while it was read")
     return pa.concat_tables(tables).combine_chunks()
 
 
@@ -140,7 +154,8 @@ def write_cell(store: Path, cell: Cell, table: pa.Table) -> None:
 def _read_cell(path: Path, cell: Cell) -> pa.Table:
     contents = pa.BufferReader(path.read_bytes())
     try:
-        table = pq.ParquetFile(contents, page_checksum_verification=True).read()
+        # Arrow's threads now and then abort the interpreter when it ends.
+        table = pq.ParquetFile(contents, page_checksum_verification=True).read(use_threads=False)
     except Exception as error:  # whatever it is, the bytes are there and are wrong
         raise _DamagedFileError(f"it is no whole Parquet file ({error})") from error
     if not table.schema.equals(SCHEMA) or table["cell"].unique().to_pylist() != [cell.id]:
@@ -172,7 +187,9 @@ def _read_manifest(store: Path) -> dict[str, Any]:
     path = store / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        return manifest | {"grid": Grid.from_dict(manifest["grid"])}
+        version = manifest["format_version"]
+        if version == FORMAT_VERSION:
+            manifest["grid"] = Grid.from_dict(manifest["grid"])
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}): not a store?") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -180,6 +197,12 @@ def _read_manifest(store: Path) -> dict[str, Any]:
             f"{path} is damaged ({error}). Delete it and start the same sweep again: what is "
             f"finished is kept"
         ) from error
+    if version != FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format version {version}, and this version of rfm_tutorial reads version "
+            f"{FORMAT_VERSION}: rfm_tutorial {manifest.get('rfm_tutorial')} wrote it"
+        )
+    return manifest
 
 
 def claim(store: Path, grid: Grid) -> None:
@@ -257,27 +280,49 @@ def jump_table(
     ----------
     table : from `read_sweep`, its cells differing in `rows`, `columns` and the seed only
     rows, columns : names of two parameters
+    threshold : above 0, at most 1
 
     Returns
     -------
-    A pandas data frame for `plots.phase`: medians over the seeds, nan where half of the runs or
-    more never get there. Cells that failed do not count.
+    A pandas data frame that `plots.phase` draws: medians over the seeds, nan where half of the
+    runs or more never get there, or where there is none. Cells that failed do not count; a
+    `SweepWarning` says where nothing else is left.
 
     Raises
     ------
     ValueError
-        If the cells differ in something else, which a median would mix.
+        If an argument does not fit, no cell is left, or the cells differ in something else, which
+        a median would mix.
     """
-    frame = table.to_pandas()
-    cells = frame[frame.error.isna()].drop_duplicates("cell").set_index("cell")
-    for name in {field.name for field in fields(Cell)} - {rows, columns, "seed"}:
-        values = cells[name].unique().tolist()
-        if len(values) > 1:
+    names = [field.name for field in fields(Cell)]
+    needed = ["cell", *names, "iteration", "test_accuracy", "error"]
+    if not isinstance(table, pa.Table):
+        raise TypeError(f"table must be one that read_sweep gave, got {type(table).__name__}")
+    if missing := [name for name in needed if name not in table.column_names]:
+        raise ValueError(f"table must have all columns that read_sweep gave, got no {missing[0]}")
+    check_choice("rows", rows, names)
+    check_choice("columns", columns, [name for name in names if name != rows])
+    if check_real("threshold", threshold, positive=True) > 1:
+        raise ValueError(f"threshold must be an accuracy, at most 1, got {threshold}")
+    frame = table.select(needed).to_pandas(use_threads=False)
+    cells = frame.drop_duplicates("cell").set_index("cell")
+    sound = cells.error.isna()
+    if not sound.any():
+        raise ValueError(f"table must have a cell that did not fail, got {len(cells)} failed ones")
+    for name in names:
+        # The quadratic kernel has no bandwidth to differ in.
+        values = cells[sound][name].dropna().unique().tolist()
+        if len(values) > 1 and name not in (rows, columns, "seed"):
             raise ValueError(
                 f"table must have one {name}, got {', '.join(map(str, values))}; "
                 f'table.filter(pc.field("{name}") == {values[0]!r}) selects one'
             )
     first = frame[frame.test_accuracy >= threshold].groupby("cell").iteration.min()
-    cells["jump"] = first.reindex(cells.index).fillna(math.inf)
-    medians = cells.pivot_table("jump", index=rows, columns=columns, aggfunc="median")
-    return medians.replace(math.inf, math.nan)
+    cells["jump"] = first.reindex(cells.index).fillna(math.inf).where(sound)
+    medians = cells.groupby([rows, columns], dropna=False).jump.median()
+    if failed := int(medians.isna().sum()):
+        warn(
+            f"all runs failed in {failed} of {len(medians)} combinations of {rows} and {columns}: "
+            f"nan, as where the threshold is never reached"
+        )
+    return medians.unstack().replace(math.inf, math.nan)

@@ -24,8 +24,9 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -41,26 +42,26 @@ from rfm_tutorial.circulant import (
 from rfm_tutorial.grids import DTYPES, Cell, Grid
 from rfm_tutorial.modular import ModularTask, is_prime
 from rfm_tutorial.rfm import RFM
-from rfm_tutorial.store import (
-    StoreError,
-    cell_table,
-    claim,
-    locked,
-    missing_cells,
-    read_sweep,
-    set_aside,
-    warn,
-    write_cell,
-)
 
-try:
+# `--help` is shown without the extra; `_check_extra` stands before all that needs it.
+_MISSING = [name for name in ("joblib", "psutil", "pyarrow") if find_spec(name) is None]
+if TYPE_CHECKING or not _MISSING:
     import joblib
     import psutil
     import pyarrow as pa
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"sweeps need {error.name}; pip install 'rfm-tutorial[sweep]' brings all that they need"
-    ) from error
+
+    from rfm_tutorial.store import (
+        StoreError,
+        cell_table,
+        claim,
+        folder,
+        locked,
+        missing_cells,
+        read_sweep,
+        set_aside,
+        warn,
+        write_cell,
+    )
 
 PROCESS_BYTES = 450e6
 """Memory of a worker that has loaded its libraries and done nothing yet."""
@@ -69,10 +70,17 @@ MATRICES = {"gaussian": 4, "laplace": 8, "quadratic": 4}
 what leads from distances to values. Measured, and rounded up."""
 
 
+def _check_extra(*more: str) -> None:
+    if missing := [*_MISSING, *(name for name in more if find_spec(name) is None)]:
+        raise ModuleNotFoundError(
+            f"sweeps need {missing[0]}; pip install 'rfm-tutorial[sweep]' brings all that they need"
+        )
+
+
 # One cell
 
 
-def run_cell(cell: Cell) -> pa.Table:
+def run_cell(cell: Cell) -> "pa.Table":
     """Compute one cell, on one torch thread.
 
     Returns
@@ -86,6 +94,7 @@ def run_cell(cell: Cell) -> pa.Table:
     >>> table["iteration"].to_pylist(), table["train_accuracy"].to_pylist()
     ([0, 1, 2], [1.0, 1.0, 1.0])
     """
+    _check_extra()
     # A process has one peak in its life, and a worker many cells: start from here again.
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
@@ -218,8 +227,9 @@ def estimate_cost(
     ValueError
         If there are no cells, or the largest does not fit in memory.
     """
-    if not cells:
-        raise ValueError("cells must be at least one, got none")
+    _check_extra()
+    if isinstance(cells, Grid) or not cells:
+        raise ValueError(f"cells must be at least one of a grid's .cells(), got {cells!r}")
     with _client(workers, scheduler) as client:
         largest = max(cells, key=memory_needed)
         workers = _workers_that_fit(largest, workers, client)
@@ -276,7 +286,7 @@ def run_sweep(
     scheduler: object = None,
     progress: bool = True,
     report: Callable[[str], object] | None = None,
-) -> pa.Table:
+) -> "pa.Table":
     """Compute the cells of a grid that a store does not have yet, then read all of them.
 
     When an error or Ctrl-C ends a sweep, what is finished is kept, and the same call goes on from
@@ -300,7 +310,8 @@ def run_sweep(
     Raises
     ------
     ValueError
-        If the grid is not that of the store, or its largest cell does not fit in memory.
+        If an argument does not fit, the grid is not that of the store, or its largest cell does
+        not fit in memory.
     StoreError
         If the store cannot be written, or another sweep is running on it.
 
@@ -311,8 +322,11 @@ def run_sweep(
     ...     run_sweep(Grid(["add", "sub"], [5], n_iterations=[2]), store, workers=1).num_rows
     6
     """
-    store = Path(store)
-    with locked(store), _client(workers, scheduler) as client:
+    _check_extra()
+    if not isinstance(grid, Grid):
+        raise TypeError(f"grid must be a Grid, got {type(grid).__name__}")
+    store = folder(store)
+    with _client(workers, scheduler) as client, locked(store):
         claim(store, grid)
         set_aside(store, grid.cells())
         missing = missing_cells(store, grid)
@@ -351,7 +365,7 @@ def _fill(
             bar.update(cost.seconds[cell])
 
 
-def _results(cells: dict[str, Cell], workers: int, client: Any) -> Generator[pa.Table]:
+def _results(cells: dict[str, Cell], workers: int, client: Any) -> "Generator[pa.Table]":
     """Results in the order in which they come, whoever dies on the way."""
     left, suspects = dict(cells), []
     while left:
@@ -377,7 +391,7 @@ def _results(cells: dict[str, Cell], workers: int, client: Any) -> Generator[pa.
 
 def _parallel(
     cells: Iterable[Cell], workers: int, client: Any, given: list[Cell]
-) -> Generator[pa.Table]:
+) -> "Generator[pa.Table]":
     """Results as they come. `given` grows as joblib hands cells out, before it computes them."""
 
     def tasks() -> Iterator:
@@ -437,7 +451,8 @@ def _client(workers: int | None, scheduler: Any) -> Iterator[Any]:
         check_integer("workers", workers, at_least=1)
         if scheduler is not None:
             raise ValueError(f"workers are local and must be None with a scheduler, got {workers}")
-    if isinstance(scheduler, str):
+    if isinstance(scheduler, str) and scheduler:
+        _check_extra("distributed")
         from distributed import Client
 
         with Client(scheduler, set_as_default=False) as client:
@@ -448,6 +463,8 @@ def _client(workers: int | None, scheduler: Any) -> Iterator[Any]:
 
         with suppress(ValueError):  # there is none
             scheduler = default_client()
+    if scheduler is not None and not hasattr(scheduler, "run_on_scheduler"):
+        raise TypeError(f"scheduler must be an address or a distributed.Client, got {scheduler!r}")
     yield scheduler
 
 
@@ -475,17 +492,18 @@ def _dask_backend(client: Any) -> Any:
                 raise out
             return super().retrieve_result_callback(out)
 
-    return Backend(client=client)
+    # Workers that died are started again, which takes a busy machine longer than ten seconds.
+    return Backend(client=client, wait_for_workers_timeout=120)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0 when done, 1 after an error, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
-        prog="python -m rfm_tutorial.sweep",
+        prog=None if Path(sys.argv[0]).stem == "rfm-sweep" else "python -m rfm_tutorial.sweep",
         description="Compute the cells of a grid that a store does not have yet.",
     )
     parser.add_argument("grid", help="a TOML file such as benchmarks/sweep.toml")
-    parser.add_argument("--store", type=Path, required=True, help="the folder for the results")
+    parser.add_argument("--store", required=True, help="the folder for the results")
     parser.add_argument(
         "--workers", type=int, help="local processes; as many as can be if left out"
     )
@@ -494,19 +512,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
-        grid = Grid.from_toml(given.grid)
+        _check_extra()
+        store, grid = folder(given.store), Grid.from_toml(given.grid)
         if given.dry_run:
-            missing = missing_cells(given.store, grid)
+            if (store / "manifest.json").exists():
+                claim(store, grid)  # only compares: the real run would refuse another grid, too
+            missing = missing_cells(store, grid)
             cost = missing and estimate_cost(missing, given.workers, given.scheduler)
             print(cost or "nothing to compute")
             return 0
         report = lambda text: print(text, flush=True)  # noqa: E731
-        table = run_sweep(grid, given.store, given.workers, given.scheduler, report=report)
-    except (OSError, ValueError, CancelledError) as error:  # the last: a scheduler that is gone
+        table = run_sweep(grid, store, given.workers, given.scheduler, report=report)
+    # The last: a scheduler that is gone.
+    except (ModuleNotFoundError, OSError, ValueError, CancelledError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        finished = len([*(given.store / "cells").glob("*.parquet")])
+        finished = len([*Path(given.store, "cells").glob("*.parquet")])
         print(
             f"\ninterrupted: {finished} cells are finished and kept in {given.store}; the same "
             f"command goes on from there",

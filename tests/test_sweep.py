@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -124,12 +126,82 @@ def test_the_name_of_a_cell_does_not_change_between_versions() -> None:
         ({"seeds": [-1]}, "seeds must be an integer ≥ 0, got -1"),
         ({"n_iterations": [2.5]}, "n_iterations must be an integer ≥ 0, got 2.5"),
         ({"dtype": "float16"}, "dtype must be one of 'float32', 'float64', got 'float16'"),
+        ({"dtype": torch.float64}, "dtype must be one of 'float32', 'float64', got torch.float64"),
+        ({"moduli": [10**30]}, "moduli must be an integer ≤ 1000000, got 10+"),
+        ({"moduli": 5}, "moduli must be a list of at least one value, got 5"),
+        ({"seeds": [2**64]}, "seeds must be an integer ≤ 18446744073709551615, got 18446744073709"),
+        ({"seeds": b"ab"}, "seeds must be a list of at least one value, got b'ab'"),
+        ({"seeds": np.arange(3)}, r"seeds must be a list .* got array\(\[0, 1, 2\]\)"),
+        ({"seeds": [0] * 100}, r"must not repeat a value, got \[0, 0, .*\.\.\.\] with 0 more than"),
+        ({"seeds": [1.0]}, "seeds must be an integer ≥ 0, got 1.0"),
+        ({"n_iterations": [10**12]}, "n_iterations must be an integer ≤ 1000000, got 10+"),
+        ({"ridges": [math.nan]}, "ridges must be a number ≥ 0, got nan"),
+        ({"ridges": [10**400]}, "ridges must be a number ≥ 0, got 10+"),
+        ({"ridges": [0.0, -0.0]}, "ridges must not repeat a value"),
+        ({"train_fractions": ["0.5"]}, "train_fractions must be a positive number, got '0.5'"),
     ],
 )
 @pytest.mark.usefixtures("no_type_checks")
 def test_a_wrong_value_is_refused_by_name(fields: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Grid(**({"operations": ["add"], "moduli": [5]} | fields))
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_numbers_of_numpy_name_the_same_cells() -> None:
+    plain = Grid(["add"], [5], [0.5], ridges=[0.0], seeds=[0, 1])
+    grid = Grid(
+        [np.str_("add")],
+        [*np.array([5])],
+        [*np.array([0.5])],
+        bandwidths=[np.float32(2.5)],
+        ridges=[np.float64(-0.0)],
+        seeds=range(2),
+        dtype=np.str_("float64"),
+    )
+    assert repr(grid) == repr(plain)
+    assert [cell.id for cell in grid.cells()] == [cell.id for cell in plain.cells()]
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_a_grid_is_checked_without_building_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_cell(*_: object) -> None:
+        raise AssertionError("no cell was asked for")
+
+    monkeypatch.setattr("rfm_tutorial.grids.Cell", no_cell)
+    Grid(["add", "div"], [5, 7], seeds=range(100_000))
+    for fields in ({"seeds": range(10**30)}, {"seeds": range(1001), "n_iterations": range(1000)}):
+        message = "at most 1,000,000 cells, because each becomes a file, got 1,00[01],00[01] or mo"
+        with pytest.raises(ValueError, match=message):
+            Grid(["add"], [5], **fields)
+
+
+GRID_FILE = 'operations = ["add"]\nmoduli = [5]\n'
+
+
+@pytest.mark.parametrize(
+    "contents", [b"\xef\xbb\xbf" + GRID_FILE.encode(), GRID_FILE.replace("\n", "\r\n").encode()]
+)
+def test_a_grid_may_come_from_another_editor(tmp_path: Path, contents: bytes) -> None:
+    (tmp_path / "grid.toml").write_bytes(contents)
+    assert Grid.from_toml(tmp_path / "grid.toml") == Grid(["add"], [5])
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (GRID_FILE.encode("utf-16"), "grid.toml must be encoded as UTF-8, got .* byte 0xff"),
+        (GRID_FILE.encode("utf-16-le"), "grid.toml must be encoded as UTF-8, got zero bytes as in"),
+        ("# Größe\n".encode("latin-1"), "grid.toml must be encoded as UTF-8, got .* byte 0xf6"),
+        (b"", "grid.toml: operations must be given, got no field at all"),
+        (f"[grid]\n{GRID_FILE}".encode(), "a field's name must be one of .* got 'grid'"),
+        (f"{GRID_FILE}seeds = [{2**64}]".encode(), "grid.toml: seeds must be an integer ≤ 18446"),
+    ],
+)
+def test_a_file_that_is_no_grid_is_refused(tmp_path: Path, contents: bytes, message: str) -> None:
+    (tmp_path / "grid.toml").write_bytes(contents)
+    with pytest.raises(ValueError, match=message):
+        Grid.from_toml(tmp_path / "grid.toml")
 
 
 def test_a_grid_can_come_from_a_file(tmp_path: Path) -> None:
@@ -147,6 +219,8 @@ def test_a_grid_can_come_from_a_file(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             Grid.from_toml(path)
+    with pytest.raises(ValueError, match=f"{tmp_path} must be a TOML file, got a folder"):
+        Grid.from_toml(tmp_path)
 
 
 # One cell
@@ -254,6 +328,102 @@ def test_a_table_has_the_columns_of_the_schema_in_the_order_of_the_grid(
     names = undisturbed["cell"].to_pylist()
     assert names == [cell.id for cell in GRID.cells() for _ in range(5)]
     assert undisturbed.to_pandas().test_accuracy.between(0, 1).all()
+
+
+THREADS = """
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from rfm_tutorial.store import jump_table, read_sweep
+
+def threads():
+    return len([*Path("/proc/self/task").iterdir()])
+
+store = Path(sys.argv[1])
+before = threads()
+jump_table(read_sweep(store))
+ours = threads() - before
+for path in (store / "cells").iterdir():
+    pq.ParquetFile(path).read()
+print(ours, threads() - before > 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted on Linux")
+def test_reading_starts_no_thread_of_arrow(tmp_path: Path) -> None:
+    # Its threads abort the interpreter now and then when it ends: in one run of five.
+    run_sweep(Grid(["add"], [5], seeds=[0, 1], n_iterations=[2]), tmp_path, workers=1)
+    command = [sys.executable, "-c", THREADS, tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stdout.split() == ["0", "True"], run.stderr
+
+
+def test_a_store_may_have_any_path_and_any_seed(tmp_path: Path) -> None:
+    store = tmp_path / "a folder of ünïcode ☃"
+    grid = Grid(["add"], [5], seeds=[2**64 - 1], n_iterations=[1])
+    table = run_sweep(grid, str(store), workers=1)
+    assert table["seed"].to_pylist() == [2**64 - 1] * 2
+    assert read_sweep(store).equals(table)
+
+
+def test_a_store_that_is_moved_while_it_is_read_gives_no_part_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, read = tmp_path / "store", store._read_cell
+    run_sweep(Grid(["add"], [5], seeds=[0, 1], n_iterations=[1]), folder, workers=1)
+
+    def read_and_move(path: Path, cell: Cell) -> pa.Table:
+        table = read(path, cell)
+        folder.rename(tmp_path / "elsewhere")
+        return table
+
+    monkeypatch.setattr(store, "_read_cell", read_and_move)
+    with pytest.raises(StoreError, match="store was moved or deleted while it was read"):
+        read_sweep(folder)
+
+
+def test_a_store_of_a_newer_format_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    grid = Grid(["add"], [5], n_iterations=[1])
+    run_sweep(grid, tmp_path, workers=1)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest |= {"format_version": 2, "rfm_tutorial": "9.0"}
+    manifest["grid"]["optimizers"] = ["none"]
+    path.write_text(json.dumps(manifest))
+    for use in (lambda: read_sweep(tmp_path), lambda: run_sweep(grid, tmp_path, workers=1)):
+        with pytest.raises(StoreError, match=r"has format version 2, .* rfm_tutorial 9.0 wrote it"):
+            use()
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_wrong_arguments_are_named_and_leave_nothing_behind(tmp_path: Path) -> None:
+    grid, folder = Grid(["add"], [5], n_iterations=[1]), tmp_path / "store"
+    for workers in (0, -1, 1.5, "2", True):
+        with pytest.raises(ValueError, match=f"workers must be an integer ≥ 1, got {workers!r}"):
+            run_sweep(grid, folder, workers=workers)
+    for scheduler in (5, ""):
+        with pytest.raises(TypeError, match=r"scheduler must be an address or .* got"):
+            run_sweep(grid, folder, scheduler=scheduler)
+    with pytest.raises(TypeError, match="grid must be a Grid, got dict"):
+        run_sweep({"operations": ["add"], "moduli": [5]}, folder)
+    assert not folder.exists()
+    file = tmp_path / "file"
+    file.touch()
+    for path, got in (
+        (None, "None"),
+        ("", "''"),
+        (b"store", "b'store'"),
+        (file, f"the file {file}"),
+    ):
+        message = f"store must be the path of a folder, got {got}"
+        for use in (lambda: run_sweep(grid, path), lambda: read_sweep(path)):  # noqa: B023
+            with pytest.raises(ValueError, match=message):
+                use()
+    for cells in (grid, []):
+        with pytest.raises(ValueError, match=r"cells must be at least one of a grid's \.cells"):
+            estimate_cost(cells)
 
 
 @pytest.mark.parametrize("change", [{"seeds": [0]}, {"moduli": [5, 7, 11]}, {"dtype": "float32"}])
@@ -736,25 +906,180 @@ def test_the_command_line_says_what_it_does(
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("contents", "arguments", "message"),
+    [
+        (None, [], "must be a TOML file, got a folder"),
+        (b"", [], "operations must be given, got no field at all"),
+        (GRID_FILE.encode("utf-16"), [], "must be encoded as UTF-8"),
+        (GRID_FILE.encode(), ["--workers", "0"], "workers must be an integer ≥ 1, got 0"),
+        (GRID_FILE.encode(), ["--workers", "2", "--scheduler", "tcp://127.0.0.1:9"], "workers are"),
+        (GRID_FILE.encode(), ["--store", ""], "store must be the path of a folder, got ''"),
+        (GRID_FILE.encode(), ["--store", __file__], "store must be the path of a folder, got the"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong_in_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    contents: bytes | None,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    path = tmp_path / "grid.toml"
+    path.mkdir() if contents is None else path.write_bytes(contents)
+    assert main([str(path), "--store", str(tmp_path / "store"), *arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_dry_run_says_what_the_run_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    run_sweep(Grid(["add"], [7], n_iterations=[1]), tmp_path / "store", workers=1)
+    path = tmp_path / "grid.toml"
+    path.write_text(GRID_FILE)
+    assert main([str(path), "--store", str(tmp_path / "store"), "--dry-run"]) == 1
+    assert "error: grid contradicts the manifest of " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["grid.toml"], ["grid.toml", "--workers", "two"]])
+def test_a_wrong_command_ends_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: python -m rfm_tutorial.sweep")
+
+
+def test_the_command_is_named_as_it_was_called(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/rfm-sweep"])
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: rfm-sweep [-h] --store STORE")
+
+
+WITHOUT_THE_EXTRA = """
+import runpy, sys
+
+sys.modules["pyarrow"] = None  # as if it were not installed
+sys.argv[0] = "sweep.py"
+runpy.run_module("rfm_tutorial.sweep", run_name="__main__")
+"""
+
+
+def test_without_the_extra_the_help_is_shown_and_a_run_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "grid.toml").write_text(GRID_FILE)
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_THE_EXTRA]
+    needed = "sweeps need pyarrow; pip install 'rfm-tutorial[sweep]' brings all that they need\n"
+    for arguments, code, out, err in (
+        (["--help"], 0, "usage: python -m rfm_tutorial.sweep [-h] --store STORE", ""),
+        ([tmp_path / "grid.toml", "--store", tmp_path / "store"], 1, "", f"error: {needed}"),
+    ):
+        run = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        assert (run.returncode, run.stderr) == (code, err)
+        assert run.stdout.startswith(out)
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_the_extra_every_function_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_MISSING", ["joblib"])
+    for use in (
+        lambda: run_cell(GRID.cells()[0]),
+        lambda: estimate_cost(GRID.cells()),
+        lambda: run_sweep(GRID, tmp_path / "store"),
+    ):
+        with pytest.raises(ModuleNotFoundError, match="sweeps need joblib; pip install"):
+            use()
+
+
 # Figures
 
 
-def test_the_jump_is_where_the_median_run_crosses_the_threshold() -> None:
+def jumps_of(paths: dict[tuple[float, int], list[float] | None]) -> pa.Table:
+    """A table with the test accuracies of each fraction and seed, None for a run that failed."""
     rows = []
-    paths = {
-        (0.3, 0): [0, 0, 0],
-        (0.3, 1): [0, 0, 1],
-        (0.5, 0): [0, 1, 1],
-        (0.5, 1): [0, 0, 0.5],
-    }
     for (fraction, seed), values in paths.items():
         cell = Cell("add", 5, fraction, "gaussian", 2.5, 0.0, seed, 2, "float64")
-        for step, value in enumerate(values):
-            described = {"cell": cell.id, **vars(cell)}
+        described = {"cell": cell.id, **vars(cell)}
+        rows += [{**described, "error": "it failed"}] if values is None else []
+        for step, value in enumerate(values or []):
             rows.append({**described, "iteration": step, "test_accuracy": float(value)})
-    failed = Cell("add", 5, 0.5, "gaussian", 2.5, 0.0, 2, 2, "float64")
-    rows.append({"cell": failed.id, **vars(failed), "error": "it failed"})
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def test_a_jump_table_can_be_drawn_as_it_is() -> None:
+    jumps = jump_table(jumps_of({(0.3, 0): [0, 0, 0], (0.5, 0): [0, 1, 1]}))
+    ax = plots.phase(jumps, value_name="iteration of the jump")
+    assert plots.alt_text(ax.figure) == (
+        "Grid of iteration of the jump over train_fraction (rows) and modulus (columns): values "
+        "from 1 to 1; in 1 of 2 cells it never happened."
+    )
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0.3", "0.5"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["5"]
+    plt.close("all")
+
+
+def test_where_all_runs_failed_is_said() -> None:
+    paths = {(0.3, 0): None, (0.3, 1): None, (0.5, 0): None, (0.5, 1): [0, 1, 1]}
+    with pytest.warns(SweepWarning, match="all runs failed in 1 of 2 combinations of"):
+        jumps = jump_table(jumps_of(paths))
+    assert math.isnan(jumps.loc[0.3, 5])
+    assert jumps.loc[0.5, 5] == 1
+    with pytest.raises(ValueError, match="a cell that did not fail, got 2 failed ones"):
+        jump_table(jumps_of({(0.3, 0): None, (0.3, 1): None}))
+
+
+def test_jumps_can_be_laid_out_by_kernel_though_one_has_no_bandwidth() -> None:
+    grid = Grid(["add"], [5], [0.8], kernels=["gaussian", "quadratic"], n_iterations=[2])
+    table = pa.concat_tables([run_cell(cell) for cell in grid.cells()])
+    jumps = jump_table(table, rows="kernel", columns="bandwidth", threshold=1e-9)
+    assert jumps.index.tolist() == ["gaussian", "quadratic"]
+    assert jump_table(table, rows="kernel").shape == (2, 1)
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_wrong_questions_about_jumps_are_refused(undisturbed: pa.Table) -> None:
+    for changes, message in (
+        ({"threshold": 0}, "threshold must be a positive number, got 0"),
+        ({"threshold": 2}, "threshold must be an accuracy, at most 1, got 2"),
+        ({"threshold": math.nan}, "threshold must be a positive number, got nan"),
+        ({"rows": "fraction"}, "rows must be one of 'operation', .*, got 'fraction'"),
+        ({"columns": "train_fraction"}, "columns must be one of .*, got 'train_fraction'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            jump_table(undisturbed, **changes)
+    with pytest.raises(ValueError, match="a cell that did not fail, got 0 failed ones"):
+        jump_table(undisturbed.slice(0, 0))
+    with pytest.raises(ValueError, match="all columns that read_sweep gave, got no iteration"):
+        jump_table(undisturbed.drop_columns(["iteration"]))
+    with pytest.raises(TypeError, match="table must be one that read_sweep gave, got DataFrame"):
+        jump_table(undisturbed.to_pandas())
+
+
+def test_the_jump_is_where_the_median_run_crosses_the_threshold() -> None:
+    table = jumps_of(
+        {
+            (0.3, 0): [0, 0, 0],
+            (0.3, 1): [0, 0, 1],
+            (0.5, 0): [0, 1, 1],
+            (0.5, 1): [0, 0, 0.5],
+            (0.5, 2): None,
+        }
+    )
     jumps = jump_table(table)
     assert jumps.index.tolist() == [0.3, 0.5]
     assert jumps.columns.tolist() == [5]
