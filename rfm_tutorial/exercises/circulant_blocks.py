@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.modular import ModularTask
 
 
@@ -11,35 +11,29 @@ def _census(pairs: Tensor, p: int) -> Tensor:
     return torch.bincount(pairs.sum(1) % p, minlength=p)
 
 
-_CENSUS = Exercise(
+census = Exercise(
     reference=_census,
-    cases=(
-        Case("40 % of the cells of p = 7", lambda: (_cells(7, 0.4), 7)),
-        Case("two cells, the last stripes empty", lambda: (torch.tensor([[1, 2], [6, 4]]), 7)),
-        Case("no cells at all", lambda: (torch.zeros(0, 2, dtype=torch.int64), 5)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda pairs, p: torch.bincount((pairs[:, 1] - pairs[:, 0]) % p, minlength=p),
-            "this counts by b - a, the stripes of +; those of − are the lines of equal a + b.",
+    cases={
+        "40 % of the cells of p = 7": lambda: (_cells(7, 0.4), 7),
+        "two cells, the last stripes empty": lambda: (torch.tensor([[1, 2], [6, 4]]), 7),
+        "no cells at all": lambda: (torch.zeros(0, 2, dtype=torch.int64), 5),
+    },
+    mistakes={
+        "this counts by b - a, the stripes of +; those of − are the lines of equal a + b.": (
+            lambda pairs, p: torch.bincount((pairs[:, 1] - pairs[:, 0]) % p, minlength=p)
         ),
-        Mistake(
-            lambda pairs, p: _census(pairs, p) / max(len(pairs), 1),
-            "these are shares; asked is the number of cells.",
+        "these are shares; asked is the number of cells.": (
+            lambda pairs, p: _census(pairs, p) / max(len(pairs), 1)
         ),
-        Mistake(
-            lambda pairs, p: _census(pairs, p).flip(0),
-            "the counts come in the reverse order; the first one is that of a + b = 0 modulo p.",
+        "the counts come in the reverse order; "
+        "the first one is that of a + b = 0 modulo p.": lambda pairs, p: _census(pairs, p).flip(0),
+        "the modulus is missing: a + b and a + b - p are on the same stripe.": (
+            lambda pairs, p: torch.bincount(pairs.sum(1), minlength=p)[:p]
         ),
-        Mistake(
-            lambda pairs, p: torch.bincount(pairs.sum(1), minlength=p)[:p],
-            "the modulus is missing: a + b and a + b - p are on the same stripe.",
+        "empty stripes at the end are missing; give torch.bincount a minlength.": (
+            lambda pairs, p: torch.bincount(pairs.sum(1) % p)
         ),
-        Mistake(
-            lambda pairs, p: torch.bincount(pairs.sum(1) % p),
-            "empty stripes at the end are missing; give torch.bincount a minlength.",
-        ),
-    ),
+    },
     returns="a tensor with one count for each of the p stripes",
     see='the function `census` in "Why this direction? A predictor that knows the rule"',
 )
@@ -63,36 +57,26 @@ def _overflowing_order(g: int, n: int) -> int | None:
     return next((k for k in range(1, n + 1) if powers[k] == 1), None)
 
 
-_ORDER = Exercise(
+order = Exercise(
     reference=_order,
-    cases=(
-        Case("10 modulo 61", lambda: (10, 61)),
-        Case("9 modulo 61, no primitive root", lambda: (9, 61)),
-        Case("1, whose first power is 1", lambda: (1, 61)),
-        Case("a modulus that is not prime", lambda: (7, 60)),
-        Case("a digit that shares a factor with the modulus", lambda: (6, 60)),
-        Case("a modulus of five digits", lambda: (5, 10007)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda g, n: 0,
-            "every digit to the power 0 is 1; the order is the smallest exponent from 1 on.",
-        ),
-        Mistake(
-            _overflowing_order,
-            "the powers overflow 64 bits before the remainder is taken; take it after every "
-            "multiplication, or use pow with three arguments.",
-        ),
-        Mistake(
-            lambda g, n: n - 1,
-            "Fermat's exponent n - 1 gives 1 for a prime n, but a smaller one may do so, too.",
-        ),
-        Mistake(
-            lambda g, n: len({pow(g, k, n) for k in range(n)}),
-            "you count the different powers; where g and n have a common factor none of them but "
-            "g^0 is 1, and the answer is None.",
-        ),
-    ),
+    cases={
+        "10 modulo 61": lambda: (10, 61),
+        "9 modulo 61, no primitive root": lambda: (9, 61),
+        "1, whose first power is 1": lambda: (1, 61),
+        "a modulus that is not prime": lambda: (7, 60),
+        "a digit that shares a factor with the modulus": lambda: (6, 60),
+        "a modulus of five digits": lambda: (5, 10007),
+    },
+    mistakes={
+        "every digit to the power 0 is 1; "
+        "the order is the smallest exponent from 1 on.": lambda g, n: 0,
+        "the powers overflow 64 bits before the remainder is taken; take it after every "
+        "multiplication, or use pow with three arguments.": _overflowing_order,
+        "Fermat's exponent n - 1 gives 1 for a prime n, "
+        "but a smaller one may do so, too.": lambda g, n: n - 1,
+        "you count the different powers; where g and n have a common factor none of them but g^0 "
+        "is 1, and the answer is None.": lambda g, n: len({pow(g, k, n) for k in range(n)}),
+    },
     returns="an int, the order, or None if no power is 1",
     see='the section "A modulus that is not prime"',
 )
@@ -137,33 +121,22 @@ def _added_logarithms(p: int, root: int) -> Tensor:
     return table
 
 
-_TIMES = Exercise(
+times = Exercise(
     reference=_times,
-    cases=(
-        Case("p = 11 and its root 2", lambda: (11, 2)),
-        Case("another root of p = 11", lambda: (11, 7)),
-        Case("p = 2, where 1 is the only non-zero digit", lambda: (2, 1)),
-        Case("p = 61", lambda: (61, 2)),
-    ),
-    mistakes=(
-        Mistake(
-            _times_with_a_logarithm_of_zero,
-            "right, but for the products with a zero: zero has no logarithm, so its row and "
-            "column must be set apart.",
-        ),
-        Mistake(
-            _times_modulo_p,
-            "exponents count modulo p - 1, not modulo p: the power p - 1 is 1 again.",
-        ),
-        Mistake(
-            _divided,
-            "this is the table of a ÷ b: you subtract the logarithms instead of adding them.",
-        ),
-        Mistake(
-            _added_logarithms,
-            "these are the logarithms of the products; look up which digits have them.",
-        ),
-    ),
+    cases={
+        "p = 11 and its root 2": lambda: (11, 2),
+        "another root of p = 11": lambda: (11, 7),
+        "p = 2, where 1 is the only non-zero digit": lambda: (2, 1),
+        "p = 61": lambda: (61, 2),
+    },
+    mistakes={
+        "right, but for the products with a zero: zero has no logarithm, so its row and column "
+        "must be set apart.": _times_with_a_logarithm_of_zero,
+        "exponents count modulo p - 1, not modulo p: the power p - 1 is 1 again.": _times_modulo_p,
+        "this is the table of a ÷ b: you subtract the logarithms instead of adding them.": _divided,
+        "these are the logarithms of the products; "
+        "look up which digits have them.": _added_logarithms,
+    },
     returns="a (p, p) tensor, the table of products",
     see='the section "× is + in disguise"',
 )
@@ -200,53 +173,33 @@ def _relative_to_variance(block: Tensor, classes: Tensor) -> float:
     return float(rest.square().sum() / (block - block.mean()).square().sum())
 
 
-_CLASSES = Exercise(
+classes = Exercise(
     reference=_left_over,
-    cases=(
-        Case("noise, with the classes of b² − a²", lambda: (_noise(7), _quadratic_classes(7))),
-        Case("a circulant block and its stripes", lambda: (_stripes(5).double(), _stripes(5))),
-        Case(
-            "class numbers with gaps between them",
-            lambda: (_noise(6), 10 * _stripes(6) + 3),
+    cases={
+        "noise, with the classes of b² − a²": lambda: (_noise(7), _quadratic_classes(7)),
+        "a circulant block and its stripes": lambda: (_stripes(5).double(), _stripes(5)),
+        "class numbers with gaps between them": lambda: (_noise(6), 10 * _stripes(6) + 3),
+        "a class for every entry": lambda: (_noise(4), torch.arange(16).reshape(4, 4)),
+    },
+    mistakes={
+        "this is the share that the means explain; asked is what they leave over.": (
+            lambda block, classes: 1 - _left_over(block, classes)
         ),
-        Case(
-            "a class for every entry",
-            lambda: (_noise(4), torch.arange(16).reshape(4, 4)),
+        "this is the circulant deviation, whatever the classes are; take the means over the cells "
+        "with the same class number.": (
+            lambda block, classes: _left_over(block, _stripes(len(block)))
         ),
-    ),
-    mistakes=(
-        Mistake(
-            lambda block, classes: 1 - _left_over(block, classes),
-            "this is the share that the means explain; asked is what they leave over.",
+        "this is the mean square of the rest; divide its sum by the energy of the block.": (
+            lambda block, classes: float((block - _class_means(block, classes)).square().mean())
         ),
-        Mistake(
-            lambda block, classes: _left_over(block, _stripes(len(block))),
-            "this is the circulant deviation, whatever the classes are; take the means over the "
-            "cells with the same class number.",
-        ),
-        Mistake(
-            lambda block, classes: float((block - _class_means(block, classes)).square().mean()),
-            "this is the mean square of the rest; divide its sum by the energy of the block.",
-        ),
-        Mistake(
-            _relative_to_variance,
-            "you divide by the energy around the mean; the deviation divides by the energy of the "
-            "block as it is.",
-        ),
-        Mistake(
+        "you divide by the energy around the mean; the deviation divides by the energy of the "
+        "block as it is.": _relative_to_variance,
+        "this is the ratio of the norms; the energy is the norm squared.": (
             lambda block, classes: float(
                 (block - _class_means(block, classes)).norm() / block.norm()
-            ),
-            "this is the ratio of the norms; the energy is the norm squared.",
+            )
         ),
-    ),
+    },
     returns="a number, the share of the energy that is left over",
     see='the function `deviation` in "By hand: two kinds of stripes"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "census": _CENSUS,
-    "order": _ORDER,
-    "times": _TIMES,
-    "classes": _CLASSES,
-}

@@ -3,29 +3,23 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise
 
-_NOISE = Exercise(
+noise = Exercise(
     reference=lambda n: 1 - 1 / n,
-    cases=(
-        Case("a block with 61 rows", lambda: (61,)),
-        Case("a block with one row", lambda: (1,)),
-        Case("a block with two rows", lambda: (2,)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda n: 1 / n,
-            "this is the share that the columns' means explain; asked is what they leave over.",
-        ),
-        Mistake(
-            lambda n: 1 - 1 / n**2,
-            "a circulant matrix has n free numbers, one for each diagonal, not a single one.",
-        ),
-        Mistake(
-            lambda n: 1.0,
-            "near 1, but not 1: each column's mean takes away one of its n degrees of freedom.",
-        ),
-    ),
+    cases={
+        "a block with 61 rows": lambda: (61,),
+        "a block with one row": lambda: (1,),
+        "a block with two rows": lambda: (2,),
+    },
+    mistakes={
+        "this is the share that the columns' means explain; "
+        "asked is what they leave over.": lambda n: 1 / n,
+        "a circulant matrix has n free numbers, one for each diagonal, "
+        "not a single one.": lambda n: 1 - 1 / n**2,
+        "near 1, but not 1: "
+        "each column's mean takes away one of its n degrees of freedom.": lambda n: 1.0,
+    },
     returns="a number, the expected deviation",
     see='the section "What noise gives"',
 )
@@ -54,44 +48,28 @@ def _first_two(scores: Tensor, labels: Tensor) -> Tensor:
     return top[:, 0] - top[:, 1]
 
 
-_MARGIN = Exercise(
+margin = Exercise(
     reference=_margin,
-    cases=(
-        Case("eight rows, half of them answered right", _some_scores),
-        Case(
-            "scores that are all negative",
-            lambda: (-1 - _some_scores()[0], _some_scores()[1]),
+    cases={
+        "eight rows, half of them answered right": _some_scores,
+        "scores that are all negative": lambda: (-1 - _some_scores()[0], _some_scores()[1]),
+        "a tie between the right and a wrong class": (
+            lambda: (torch.tensor([[0.5, 0.5, 0.1]]), torch.tensor([1]))
         ),
-        Case(
-            "a tie between the right and a wrong class",
-            lambda: (torch.tensor([[0.5, 0.5, 0.1]]), torch.tensor([1])),
+        "two classes": lambda: (torch.tensor([[0.9, 0.1], [0.2, 0.7]]), torch.tensor([0, 0])),
+    },
+    mistakes={
+        "the sign is turned round: a row that is answered right has a "
+        "positive margin.": lambda scores, labels: -_margin(scores, labels),
+        "your maximum includes the right class, so no margin is ever positive; take it over the "
+        "wrong classes only.": (
+            lambda scores, labels: scores.gather(1, labels[:, None])[:, 0] - scores.max(1).values
         ),
-        Case(
-            "two classes",
-            lambda: (torch.tensor([[0.9, 0.1], [0.2, 0.7]]), torch.tensor([0, 0])),
-        ),
-    ),
-    mistakes=(
-        Mistake(
-            lambda scores, labels: -_margin(scores, labels),
-            "the sign is turned round: a row that is answered right has a positive margin.",
-        ),
-        Mistake(
-            lambda scores, labels: scores.gather(1, labels[:, None])[:, 0] - scores.max(1).values,
-            "your maximum includes the right class, so no margin is ever positive; take it over "
-            "the wrong classes only.",
-        ),
-        Mistake(
-            _first_two,
-            "this is the lead of the best class over the second, whichever they are; a machine "
-            "can be far ahead and wrong.",
-        ),
-        Mistake(
-            _zeroed_margin,
-            "you set the right score to 0 before the maximum; where all other scores are "
-            "negative, 0 wins. Use -torch.inf.",
-        ),
-    ),
+        "this is the lead of the best class over the second, whichever they are; a machine can be "
+        "far ahead and wrong.": _first_two,
+        "you set the right score to 0 before the maximum; where all other scores are negative, 0 "
+        "wins. Use -torch.inf.": _zeroed_margin,
+    },
     returns="a tensor with one margin for each row",
     see='the section "Is it the accuracy that is too coarse?"',
 )
@@ -123,44 +101,29 @@ def _upper_left_alignment(M: Tensor, reference: Tensor) -> float:
     return _cosine(M[:half, :half], reference[:half, :half])
 
 
-_BLOCK = Exercise(
+block = Exercise(
     reference=lambda M, reference: _cosine(*_blocks(M, reference)),
-    cases=(
-        Case("two different matrices", lambda: (_feature_matrix(0), _feature_matrix(1))),
-        Case(
-            "M = I, whose block is zero",
-            lambda: (torch.eye(10, dtype=torch.float64), _feature_matrix(1)),
+    cases={
+        "two different matrices": lambda: (_feature_matrix(0), _feature_matrix(1)),
+        "M = I, whose block is zero": (
+            lambda: (torch.eye(10, dtype=torch.float64), _feature_matrix(1))
         ),
-        Case(
-            "a matrix and twice the same",
-            lambda: (_feature_matrix(0), 2 * _feature_matrix(0)),
+        "a matrix and twice the same": lambda: (_feature_matrix(0), 2 * _feature_matrix(0)),
+        "blocks that point in opposite directions": (
+            lambda: (_feature_matrix(0), 3 * torch.eye(10).double() - _feature_matrix(0))
         ),
-        Case(
-            "blocks that point in opposite directions",
-            lambda: (_feature_matrix(0), 3 * torch.eye(10).double() - _feature_matrix(0)),
+    },
+    mistakes={
+        "this is the alignment of the whole matrices, diagonals included; take the block M[:half, "
+        "half:] of both.": _cosine,
+        "this is a block on the diagonal, which joins a digit with itself; the block that joins "
+        "the two digits is M[:half, half:].": _upper_left_alignment,
+        "the inner product still depends on the size of the blocks; divide by both norms.": (
+            lambda M, reference: float((_blocks(M, reference)[0] * _blocks(M, reference)[1]).sum())
         ),
-    ),
-    mistakes=(
-        Mistake(
-            _cosine,
-            "this is the alignment of the whole matrices, diagonals included; take the block "
-            "M[:half, half:] of both.",
-        ),
-        Mistake(
-            _upper_left_alignment,
-            "this is a block on the diagonal, which joins a digit with itself; the block that "
-            "joins the two digits is M[:half, half:].",
-        ),
-        Mistake(
-            lambda M, reference: float((_blocks(M, reference)[0] * _blocks(M, reference)[1]).sum()),
-            "the inner product still depends on the size of the blocks; divide by both norms.",
-        ),
-        Mistake(
-            _centred_block_alignment,
-            "you subtract the means first; that is a correlation. A cosine is taken of the "
-            "matrices as they are.",
-        ),
-    ),
+        "you subtract the means first; that is a correlation. A cosine is taken of the "
+        "matrices as they are.": _centred_block_alignment,
+    },
     returns="a number, the cosine, or 0.0 if a block is zero",
     see='the sections "By hand: how near is the end?" and "A measure that cannot fail"',
 )
@@ -197,55 +160,38 @@ _GAUSSIAN = [_NAN, 0.77, 0.68, 0.575, 0.464, 0.359, 0.27, 0.201]
 _QUADRATIC = [_NAN, 0.47, 0.672, 0.563, 0.45, 0.345, 0.258]
 _STARVED = [_NAN, 0.971, 0.96, 0.945, 0.928, 0.909, 0.89]
 
-_ALARM = Exercise(
+alarm = Exercise(
     reference=_alarm,
-    cases=(
-        Case("a run like that of +", lambda: (list(_GAUSSIAN), 61, 3)),
-        Case("a run that is low at first and then rises", lambda: (list(_QUADRATIC), 61, 3)),
-        Case("a run that falls, but not far", lambda: (list(_STARVED), 61, 3)),
-        Case(
-            "a small block, where noise is 0.8", lambda: ([_NAN, 0.75, 0.7, 0.6, 0.45, 0.3], 5, 2)
+    cases={
+        "a run like that of +": lambda: (list(_GAUSSIAN), 61, 3),
+        "a run that is low at first and then rises": lambda: (list(_QUADRATIC), 61, 3),
+        "a run that falls, but not far": lambda: (list(_STARVED), 61, 3),
+        "a small block, where noise is 0.8": lambda: ([_NAN, 0.75, 0.7, 0.6, 0.45, 0.3], 5, 2),
+        "a run that rises once on its way down": (
+            lambda: ([_NAN, 0.9, 0.8, 0.85, 0.7, 0.45, 0.4], 61, 3)
         ),
-        Case(
-            "a run that rises once on its way down",
-            lambda: ([_NAN, 0.9, 0.8, 0.85, 0.7, 0.45, 0.4], 61, 3),
-        ),
-        Case("a run that is too short for so many falls", lambda: ([_NAN, 0.4, 0.3], 61, 3)),
-    ),
-    mistakes=(
-        Mistake(
-            _late_alarm,
-            "you are one step late: the list starts with step 0, so a position in it is the step.",
-        ),
-        Mistake(
-            _alarm_of_falls_in_all,
-            "you count all falls; asked are falls in a row, so a rise begins the count again.",
-        ),
-        Mistake(
+        "a run that is too short for so many falls": lambda: ([_NAN, 0.4, 0.3], 61, 3),
+    },
+    mistakes={
+        "you are one step late: the list starts with step 0, "
+        "so a position in it is the step.": _late_alarm,
+        "you count all falls; asked are falls in a row, "
+        "so a rise begins the count again.": _alarm_of_falls_in_all,
+        "you ring at the first low value; a value can be low by accident, and has to have fallen "
+        "in each of the last updates.": (
             lambda deviations, n, falls: next(
                 (i for i, value in enumerate(deviations) if value < (1 - 1 / n) / 2), None
-            ),
-            "you ring at the first low value; a value can be low by accident, and has to have "
-            "fallen in each of the last updates.",
+            )
         ),
-        Mistake(
-            lambda deviations, n, falls: _alarm(deviations, n, falls, level=torch.inf),
-            "you ring after enough falls, however small; the deviation has to be below half the "
-            "noise level, too.",
+        "you ring after enough falls, however small; the deviation has to be below "
+        "half the noise level, too.": (
+            lambda deviations, n, falls: _alarm(deviations, n, falls, level=torch.inf)
         ),
-        Mistake(
-            lambda deviations, n, falls: _alarm(deviations, n, falls, level=0.5),
-            "0.5 is half of 1; asked is half of the noise level, (1 - 1/n) / 2, which is lower "
-            "for a small block.",
+        "0.5 is half of 1; asked is half of the noise level, (1 - 1/n) / 2, which is "
+        "lower for a small block.": (
+            lambda deviations, n, falls: _alarm(deviations, n, falls, level=0.5)
         ),
-    ),
+    },
     returns="an int, the step, or None if the alarm never rings",
     see='the section "Another kernel"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "noise": _NOISE,
-    "margin": _MARGIN,
-    "block": _BLOCK,
-    "alarm": _ALARM,
-}

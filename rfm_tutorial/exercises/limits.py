@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.modular import ModularTask
 
 
@@ -51,40 +51,27 @@ _RUNS = [
     [0.0, 0.0, 0.0, 0.1, 0.7, 0.9],
 ]
 
-_MEDIAN_JUMP = Exercise(
+median_jump = Exercise(
     reference=_median_jump,
-    cases=(
-        Case("five runs, one of which never jumps", lambda: (_RUNS, 0.5)),
-        Case("four runs that all jump", lambda: (_RUNS[:1] + _RUNS[2:], 0.5)),
-        Case("a run that comes to the threshold itself", lambda: ([[0.0, 0.5, 0.6]], 0.5)),
-        Case("three runs, two of which never jump", lambda: ([*_RUNS[:2], _RUNS[1]], 0.5)),
-        Case("two runs, one of which never jumps", lambda: (_RUNS[:2], 0.5)),
-    ),
-    mistakes=(
-        Mistake(
-            _median_of_finite,
-            "you leave out the runs that never jump, so a machine that fails more often looks "
-            "faster; count them as infinitely late.",
-        ),
-        Mistake(
-            _median_with_length,
-            "you count a run that never jumps as if it had jumped right after its last step; it is "
-            "infinitely late, and the median can be, too.",
-        ),
-        Mistake(
-            _mean_of_finite,
-            "this is the mean of the runs that jump; asked is the median over all runs.",
-        ),
-        Mistake(
-            _lower_middle,
-            "you take the lower of the two runs in the middle; with an even number of runs the "
-            "median is their mean.",
-        ),
-        Mistake(
-            _beyond_threshold,
-            "a run reaches the threshold when it is equal to it, too: compare with >=.",
-        ),
-    ),
+    cases={
+        "five runs, one of which never jumps": lambda: (_RUNS, 0.5),
+        "four runs that all jump": lambda: (_RUNS[:1] + _RUNS[2:], 0.5),
+        "a run that comes to the threshold itself": lambda: ([[0.0, 0.5, 0.6]], 0.5),
+        "three runs, two of which never jump": lambda: ([*_RUNS[:2], _RUNS[1]], 0.5),
+        "two runs, one of which never jumps": lambda: (_RUNS[:2], 0.5),
+    },
+    mistakes={
+        "you leave out the runs that never jump, so a machine that fails more often looks faster; "
+        "count them as infinitely late.": _median_of_finite,
+        "you count a run that never jumps as if it had jumped right after its last step; it is "
+        "infinitely late, and the median can be, too.": _median_with_length,
+        "this is the mean of the runs that jump; "
+        "asked is the median over all runs.": _mean_of_finite,
+        "you take the lower of the two runs in the middle; with an even number of runs the median "
+        "is their mean.": _lower_middle,
+        "a run reaches the threshold when it is equal to it, too: "
+        "compare with >=.": _beyond_threshold,
+    },
     returns="a number, the median iteration, or None if it is infinite",
     see='the section "By hand: a sweep is a loop"',
 )
@@ -101,41 +88,30 @@ def _grown(power: float, rho: float, source: float, steps: int) -> list[float]:
     return sizes
 
 
-_CRITICAL_POWER = Exercise(
+critical_power = Exercise(
     reference=lambda sizes, power: power / _ratio(sizes),
-    cases=(
-        Case("a run with the power 1/2", lambda: (_grown(0.5, 3.14, 0.008, 6), 0.5)),
-        Case("a run that fades, with the power 1/4", lambda: (_grown(0.25, 3.0, 0.008, 9), 0.25)),
-        Case("three sizes and no more", lambda: (_grown(0.4, 2.5, 0.01, 3), 0.4)),
-        Case(
-            "a run whose first sizes are still disturbed",
-            lambda: ([0.02, 0.005, *_grown(0.4, 2.5, 0.01, 4)], 0.4),
+    cases={
+        "a run with the power 1/2": lambda: (_grown(0.5, 3.14, 0.008, 6), 0.5),
+        "a run that fades, with the power 1/4": lambda: (_grown(0.25, 3.0, 0.008, 9), 0.25),
+        "three sizes and no more": lambda: (_grown(0.4, 2.5, 0.01, 3), 0.4),
+        "a run whose first sizes are still disturbed": (
+            lambda: ([0.02, 0.005, *_grown(0.4, 2.5, 0.01, 4)], 0.4)
         ),
-    ),
-    mistakes=(
-        Mistake(
-            lambda sizes, power: power * sizes[-2] / sizes[-1],
-            "you compare the sizes themselves; they contain the constant e, and only their "
-            "differences grow by the factor sρ.",
+    },
+    mistakes={
+        "you compare the sizes themselves; they contain the constant e, and only their differences "
+        "grow by the factor sρ.": lambda sizes, power: power * sizes[-2] / sizes[-1],
+        "the ratio of the differences is sρ, not ρ: "
+        "divide it by the power of the run.": lambda sizes, power: 1 / _ratio(sizes),
+        "this is ρ; the threshold is the power s with sρ = 1.": lambda sizes, power: (
+            _ratio(sizes) / power
         ),
-        Mistake(
-            lambda sizes, power: 1 / _ratio(sizes),
-            "the ratio of the differences is sρ, not ρ: divide it by the power of the run.",
+        "this is sρ, the ratio of the differences; the threshold is the power at which that ratio "
+        "would be 1.": lambda sizes, power: _ratio(sizes),
+        "you use the first three sizes; asked are the last three.": lambda sizes, power: (
+            power / _ratio(sizes[:3])
         ),
-        Mistake(
-            lambda sizes, power: _ratio(sizes) / power,
-            "this is ρ; the threshold is the power s with sρ = 1.",
-        ),
-        Mistake(
-            lambda sizes, power: _ratio(sizes),
-            "this is sρ, the ratio of the differences; the threshold is the power at which that "
-            "ratio would be 1.",
-        ),
-        Mistake(
-            lambda sizes, power: power / _ratio(sizes[:3]),
-            "you use the first three sizes; asked are the last three.",
-        ),
-    ),
+    },
     returns="a number, the power at the threshold",
     see='the section "Why there are thresholds"',
 )
@@ -166,41 +142,30 @@ def _without_limit(n_updates: int, ridge: float, m_star: float, bandwidth: float
     return m
 
 
-_SCALE = Exercise(
+scale = Exercise(
     reference=_scales(_pair_weight),
-    cases=(
-        Case("six updates with a ridge of 0.002", lambda: (6, 0.002, 0.7, 2.5)),
-        Case("no update at all", lambda: (0, 0.01, 0.7, 2.5)),
-        Case("no ridge", lambda: (3, 0.0, 0.6, 5.0)),
-        Case("a ridge beyond the threshold", lambda: (10, 0.01, 0.7, 2.5)),
-    ),
-    mistakes=(
-        Mistake(
-            _scales(lambda m, L: 1 - math.exp(-m / L**2)),
-            "q is a square: a pair is told from others by two digits, with one factor for each.",
+    cases={
+        "six updates with a ridge of 0.002": lambda: (6, 0.002, 0.7, 2.5),
+        "no update at all": lambda: (0, 0.01, 0.7, 2.5),
+        "no ridge": lambda: (3, 0.0, 0.6, 5.0),
+        "a ridge beyond the threshold": lambda: (10, 0.01, 0.7, 2.5),
+    },
+    mistakes={
+        "q is a square: a pair is told from others by two digits, "
+        "with one factor for each.": _scales(lambda m, L: 1 - math.exp(-m / L**2)),
+        "you use the approximation m²/L⁴; asked is the exact q with the exponential.": _scales(
+            lambda m, L: (m / L**2) ** 2
         ),
-        Mistake(
-            _scales(lambda m, L: (m / L**2) ** 2),
-            "you use the approximation m²/L⁴; asked is the exact q with the exponential.",
+        "two pairs that differ in one digit have the squared distance 2m, and the kernel divides "
+        "by 2L²: the exponent is m/L².": _scales(lambda m, L: (1 - math.exp(-m / (2 * L**2))) ** 2),
+        "you start from m*; step 0 has M = I, so start from 1.": (
+            lambda n, ridge, m_star, L: _scales(_pair_weight, start=m_star)(n, ridge, m_star, L)
         ),
-        Mistake(
-            _scales(lambda m, L: (1 - math.exp(-m / (2 * L**2))) ** 2),
-            "two pairs that differ in one digit have the squared distance 2m, and the kernel "
-            "divides by 2L²: the exponent is m/L².",
+        "the new m is m* q/(q + λ), not the old m times that factor.": _without_limit,
+        "this is one update too many.": (
+            lambda n, ridge, m_star, L: _scales(_pair_weight)(n + 1, ridge, m_star, L)
         ),
-        Mistake(
-            lambda n, ridge, m_star, L: _scales(_pair_weight, start=m_star)(n, ridge, m_star, L),
-            "you start from m*; step 0 has M = I, so start from 1.",
-        ),
-        Mistake(
-            _without_limit,
-            "the new m is m* q/(q + λ), not the old m times that factor.",
-        ),
-        Mistake(
-            lambda n, ridge, m_star, L: _scales(_pair_weight)(n + 1, ridge, m_star, L),
-            "this is one update too many.",
-        ),
-    ),
+    },
     returns="a number, the mean diagonal entry after the last update",
     see='the section "The ridge: a collapse"',
 )
@@ -233,42 +198,28 @@ def _few_pairs() -> tuple[Tensor, Tensor, int]:
     return torch.tensor([[0, 1], [3, 2]]), torch.tensor([[6, 0], [2, 4], [5, 4], [1, 1]]), 7
 
 
-_SYMMETRY = Exercise(
+symmetry = Exercise(
     reference=_copied_share(),
-    cases=(
-        Case("a fifth of the table of 13", lambda: _pairs(0.2)),
-        Case("a handful of pairs, one with a zero", _few_pairs),
-        Case(
-            "no training pair at all",
-            lambda: (torch.zeros(0, 2, dtype=torch.int64), _few_pairs()[1], 7),
+    cases={
+        "a fifth of the table of 13": lambda: _pairs(0.2),
+        "a handful of pairs, one with a zero": _few_pairs,
+        "no training pair at all": (
+            lambda: (torch.zeros(0, 2, dtype=torch.int64), _few_pairs()[1], 7)
         ),
-    ),
-    mistakes=(
-        Mistake(
-            _copied_share(swap=False),
-            "the four changes of sign are there, but not the swap of a and b.",
+    },
+    mistakes={
+        "the four changes of sign are there, but not the swap of a and b.": _copied_share(
+            swap=False
         ),
-        Mistake(
-            _copied_share(signs=[(1, 1)]),
-            "the swap is there, but not the changes of sign; if you made them, take the negative "
-            "digits modulo p.",
+        "the swap is there, but not the changes of sign; if you made them, take the negative "
+        "digits modulo p.": _copied_share(signs=[(1, 1)]),
+        "you change both signs at once only; each of the two can change by itself.": _copied_share(
+            signs=[(1, 1), (-1, -1)]
         ),
-        Mistake(
-            _copied_share(signs=[(1, 1), (-1, -1)]),
-            "you change both signs at once only; each of the two can change by itself.",
+        "this is the share that has no image among the training pairs.": (
+            lambda train, test, p: 1 - _copied_share()(train, test, p)
         ),
-        Mistake(
-            lambda train, test, p: 1 - _copied_share()(train, test, p),
-            "this is the share that has no image among the training pairs.",
-        ),
-    ),
+    },
     returns="a number between 0 and 1, the share of the test pairs",
     see='the section "Operations: what symmetry gives away"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "median_jump": _MEDIAN_JUMP,
-    "critical_power": _CRITICAL_POWER,
-    "scale": _SCALE,
-    "symmetry": _SYMMETRY,
-}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.circulant import circulant_matrix, impose_circulant
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.modular import ModularTask
 
 
@@ -17,38 +17,28 @@ def _smallest_shift(C: Tensor) -> float:
     return float(torch.linalg.matrix_norm(C, 2))
 
 
-_SHIFT = Exercise(
+shift = Exercise(
     reference=_smallest_shift,
-    cases=(
-        Case("a random circulant block", lambda: (circulant_matrix(_noise(11)),)),
-        Case(
-            "a block whose square is zero", lambda: (torch.tensor([[0.0, 2.0], [0, 0]]).double(),)
+    cases={
+        "a random circulant block": lambda: (circulant_matrix(_noise(11)),),
+        "a block whose square is zero": lambda: (torch.tensor([[0.0, 2.0], [0, 0]]).double(),),
+        "the block −2 I": lambda: (-2 * torch.eye(4).double(),),
+        "a block of zeros": lambda: (torch.zeros(3, 3).double(),),
+    },
+    mistakes={
+        "this is the smallest eigenvalue of the joined matrix; the shift that lifts it to 0 has "
+        "the other sign.": lambda C: -float(torch.linalg.matrix_norm(C, 2)),
+        "this is the Frobenius norm, which is always enough but too much: the smallest shift is "
+        "the largest singular value of C.": lambda C: float(C.norm()),
+        "half of the mean singular value leaves negative eigenvalues, which is why the chapter "
+        "clips after that shift; asked is a shift that needs no clipping.": (
+            lambda C: float(torch.linalg.svdvals(C).mean() / 2)
         ),
-        Case("the block −2 I", lambda: (-2 * torch.eye(4).double(),)),
-        Case("a block of zeros", lambda: (torch.zeros(3, 3).double(),)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda C: -float(torch.linalg.matrix_norm(C, 2)),
-            "this is the smallest eigenvalue of the joined matrix; the shift that lifts it to 0 "
-            "has the other sign.",
+        "these are the eigenvalues of C. They have the sizes of its singular values only if C is a "
+        "normal matrix, as a circulant one is; take the singular values.": (
+            lambda C: float(torch.linalg.eigvals(C).abs().max())
         ),
-        Mistake(
-            lambda C: float(C.norm()),
-            "this is the Frobenius norm, which is always enough but too much: the smallest shift "
-            "is the largest singular value of C.",
-        ),
-        Mistake(
-            lambda C: float(torch.linalg.svdvals(C).mean() / 2),
-            "half of the mean singular value leaves negative eigenvalues, which is why the chapter "
-            "clips after that shift; asked is a shift that needs no clipping.",
-        ),
-        Mistake(
-            lambda C: float(torch.linalg.eigvals(C).abs().max()),
-            "these are the eigenvalues of C. They have the sizes of its singular values only if C "
-            "is a normal matrix, as a circulant one is; take the singular values.",
-        ),
-    ),
+    },
     returns="a number, the smallest shift",
     see='the section "Three ways to make it a feature matrix"',
 )
@@ -67,31 +57,24 @@ def _without_mirrors(row: Tensor, kept: list[int]) -> Tensor:
     return torch.fft.ifft(torch.fft.fft(row) * mask).real
 
 
-_WAVES = Exercise(
+waves = Exercise(
     reference=_keep_frequencies,
-    cases=(
-        Case("two frequencies of eleven digits", lambda: (_noise(11), [1, 4])),
-        Case("frequency 0", lambda: (_noise(7, seed=1), [0])),
-        Case("a frequency that is its own mirror", lambda: (_noise(8, seed=2), [4, 1])),
-        Case("a frequency together with its mirror", lambda: (_noise(9, seed=3), [2, 7])),
-        Case("no frequency at all", lambda: (_noise(5, seed=4), [])),
-    ),
-    mistakes=(
-        Mistake(
-            _without_mirrors,
-            "a real wave needs its mirror, frequency n − k, as well; without it, the real part is "
-            "half of the wave.",
+    cases={
+        "two frequencies of eleven digits": lambda: (_noise(11), [1, 4]),
+        "frequency 0": lambda: (_noise(7, seed=1), [0]),
+        "a frequency that is its own mirror": lambda: (_noise(8, seed=2), [4, 1]),
+        "a frequency together with its mirror": lambda: (_noise(9, seed=3), [2, 7]),
+        "no frequency at all": lambda: (_noise(5, seed=4), []),
+    },
+    mistakes={
+        "a real wave needs its mirror, frequency n − k, as well; without it, the real part is half "
+        "of the wave.": _without_mirrors,
+        "you removed the given frequencies and kept all others; asked is the other way round.": (
+            lambda row, kept: row - _keep_frequencies(row, kept)
         ),
-        Mistake(
-            lambda row, kept: row - _keep_frequencies(row, kept),
-            "you removed the given frequencies and kept all others; asked is the other way round.",
-        ),
-        Mistake(
-            lambda row, kept: len(row) * _keep_frequencies(row, kept),
-            "the inverse transform is not divided by n; keeping all frequencies has to give the "
-            "row back.",
-        ),
-    ),
+        "the inverse transform is not divided by n; keeping all frequencies has to "
+        "give the row back.": lambda row, kept: len(row) * _keep_frequencies(row, kept),
+    },
     returns="a tensor of the row's length",
     see='the section "How many frequencies?"',
 )
@@ -111,45 +94,35 @@ def _mean_kernel(pairs: Tensor, p: int, size: float, mean: float) -> Tensor:
     return _moment(pairs, pairs.sum(1) % p, size, mean)
 
 
-_MOMENT = Exercise(
+moment = Exercise(
     reference=_mean_kernel,
-    cases=(
-        Case(
-            "training pairs of + mod 7, λ = 3, m = 0.5",
-            lambda: (ModularTask("add", 7).split(0.5).pairs_train, 7, 3.0, 0.5),
+    cases={
+        "training pairs of + mod 7, λ = 3, m = 0.5": (
+            lambda: (ModularTask("add", 7).split(0.5).pairs_train, 7, 3.0, 0.5)
         ),
-        Case(
-            "m = 0, the kernel of the chapter", lambda: (ModularTask("add", 5).pairs, 5, 2.0, 0.0)
+        "m = 0, the kernel of the chapter": lambda: (ModularTask("add", 5).pairs, 5, 2.0, 0.0),
+        "a negative mean": lambda: (ModularTask("add", 5).pairs, 5, 1.0, -2.0),
+        "a single pair": lambda: (torch.tensor([[2, 4]]), 5, 1.5, 1.0),
+    },
+    mistakes={
+        "two labels are the same if a + b and a′ + b′ agree modulo p.": (
+            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1), size, mean)
         ),
-        Case("a negative mean", lambda: (ModularTask("add", 5).pairs, 5, 1.0, -2.0)),
-        Case("a single pair", lambda: (torch.tensor([[2, 4]]), 5, 1.5, 1.0)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1), size, mean),
-            "two labels are the same if a + b and a′ + b′ agree modulo p.",
+        "you compare a − b; the two random entries coincide where b′ − a = b − a′, and that is "
+        "where the sums agree.": (
+            lambda pairs, p, size, mean: _moment(pairs, (pairs[:, 0] - pairs[:, 1]) % p, size, mean)
         ),
-        Mistake(
-            lambda pairs, p, size, mean: _moment(
-                pairs, (pairs[:, 0] - pairs[:, 1]) % p, size, mean
-            ),
-            "you compare a − b; the two random entries coincide where b′ − a = b − a′, and that "
-            "is where the sums agree.",
+        "the mixed term of the square no longer vanishes: the two random entries "
+        "together have the mean 2m.": (
+            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1) % p, size, mean, mixed=0)
         ),
-        Mistake(
-            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1) % p, size, mean, mixed=0),
-            "the mixed term of the square no longer vanishes: the two random entries together have "
-            "the mean 2m.",
+        "the sum of the two random entries has the mean 2m, whose square is 4m².": (
+            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1) % p, size, mean, level=1)
         ),
-        Mistake(
-            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1) % p, size, mean, level=1),
-            "the sum of the two random entries has the mean 2m, whose square is 4m².",
+        "this is the chapter's kernel, for rows with mean 0: m is not used.": (
+            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1) % p, size, 0.0)
         ),
-        Mistake(
-            lambda pairs, p, size, mean: _moment(pairs, pairs.sum(1) % p, size, 0.0),
-            "this is the chapter's kernel, for rows with mean 0: m is not used.",
-        ),
-    ),
+    },
     returns="an (n, n) tensor, one row and one column for each pair",
     see='the section "What a random row sees"',
 )
@@ -179,42 +152,29 @@ def _first_digit_only(M: Tensor) -> Tensor:
     return torch.stack(moved).mean(0)
 
 
-_AVERAGE = Exercise(
+average = Exercise(
     reference=_average,
-    cases=(
-        Case("a random PSD matrix for p = 5", lambda: _positive(5)),
-        Case("p = 2", lambda: _positive(2, seed=1)),
-        Case("a matrix that has the symmetry already", lambda: (_average(*_positive(7, seed=2)),)),
-    ),
-    mistakes=(
-        Mistake(
+    cases={
+        "a random PSD matrix for p = 5": lambda: _positive(5),
+        "p = 2": lambda: _positive(2, seed=1),
+        "a matrix that has the symmetry already": lambda: (_average(*_positive(7, seed=2)),),
+    },
+    mistakes={
+        "you move all 2p rows as one circle, so that digits of a become digits of b; each half is "
+        "a circle of its own.": (
             lambda M: torch.stack([M.roll((steps, steps), (0, 1)) for steps in range(len(M))]).mean(
                 0
-            ),
-            "you move all 2p rows as one circle, so that digits of a become digits of b; each half "
-            "is a circle of its own.",
+            )
         ),
-        Mistake(
-            _first_digit_only,
-            "you move digit a and leave digit b where it is, which averages the block that joins "
-            "them away; both move together.",
+        "you move digit a and leave digit b where it is, which averages the block that joins them "
+        "away; both move together.": _first_digit_only,
+        "this is the sum over the shifts; divide by p.": (
+            lambda M: torch.stack([_move(M, steps) for steps in range(len(M) // 2)]).sum(0)
         ),
-        Mistake(
-            lambda M: torch.stack([_move(M, steps) for steps in range(len(M) // 2)]).sum(0),
-            "this is the sum over the shifts; divide by p.",
+        "one shift is missing: moving by 0 places, which leaves M as it is, counts too.": (
+            lambda M: torch.stack([_move(M, steps) for steps in range(1, len(M) // 2)]).mean(0)
         ),
-        Mistake(
-            lambda M: torch.stack([_move(M, steps) for steps in range(1, len(M) // 2)]).mean(0),
-            "one shift is missing: moving by 0 places, which leaves M as it is, counts too.",
-        ),
-    ),
+    },
     returns="a (2p, 2p) tensor",
     see='the sections "What the shift leaves alone" and "Inside the loop"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "shift": _SHIFT,
-    "waves": _WAVES,
-    "moment": _MOMENT,
-    "average": _AVERAGE,
-}
