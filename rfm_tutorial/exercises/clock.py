@@ -7,16 +7,13 @@ from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.modular import ModularTask
 
 
-def _encode(pairs: Tensor, p: int) -> Tensor:
-    X = torch.zeros(len(pairs), 2 * p, dtype=torch.float64)
-    rows = torch.arange(len(pairs))
-    X[rows, pairs[:, 0]] = 1
-    X[rows, p + pairs[:, 1]] = 1
-    return X
+def _one_hot(pairs: Tensor, p: int) -> Tensor:
+    """One row for each of the two digits of a pair: (n, 2, p)."""
+    return torch.nn.functional.one_hot(pairs, p).double()
 
 
 encode = Exercise(
-    reference=_encode,
+    reference=lambda pairs, p: _one_hot(pairs, p).flatten(1),
     cases={
         "three pairs with p = 5": lambda: (torch.tensor([[1, 2], [0, 4], [3, 1]]), 5),
         "a pair of equal digits": lambda: (torch.tensor([[3, 3]]), 5),
@@ -25,26 +22,16 @@ encode = Exercise(
     },
     mistakes={
         "both digits are in the same p columns; the second one has p columns of its own, so that "
-        "its one is in column p + b.": (
-            lambda pairs, p: _encode(pairs, p)[:, :p] + _encode(pairs, p)[:, p:]
+        "its one is in column p + b.": lambda pairs, p: _one_hot(pairs, p).sum(1),
+        "both digits have their ones in the first p columns; the one of b belongs in column "
+        "p + b.": lambda pairs, p: torch.nn.functional.pad(_one_hot(pairs, p).amax(1), (0, p)),
+        "the halves are swapped: the first p columns belong to a, the others to b.": (
+            lambda pairs, p: _one_hot(pairs.flip(1), p).flatten(1)
         ),
-        "both digits have their ones in the first p columns; the one of b belongs in column p + "
-        "b.": (
-            lambda pairs, p: torch.cat(
-                [
-                    (_encode(pairs, p)[:, :p] + _encode(pairs, p)[:, p:]).clamp(max=1),
-                    torch.zeros(len(pairs), p, dtype=torch.float64),
-                ],
-                dim=1,
-            )
+        "these are the digits as numbers; each digit needs a one-hot vector of its own.": (
+            lambda pairs, p: pairs.double()
         ),
-        "the halves are swapped: the first p columns belong to a, "
-        "the others to b.": lambda pairs, p: _encode(pairs.flip(1), p),
-        "these are the digits as numbers; "
-        "each digit needs a one-hot vector of its own.": lambda pairs, p: pairs.double(),
-        "the two halves belong side by side in one row: (n, 2p), not (n, 2, p).": (
-            lambda pairs, p: _encode(pairs, p).reshape(len(pairs), 2, p)
-        ),
+        "the two halves belong side by side in one row: (n, 2p), not (n, 2, p).": _one_hot,
     },
     returns="an (n, 2p) tensor, one row for each pair",
     see='the section "Symbols"',
@@ -103,27 +90,22 @@ def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
     return a * _inverses(p)[b] % p
 
 
-def _quotients(p: int) -> tuple[Tensor, Tensor, int]:
-    a, b = ModularTask("div", p).pairs.T
-    return a.clone(), b.clone(), p
-
-
 divide = Exercise(
     reference=_divide,
     cases={
-        "all quotients with p = 7": lambda: _quotients(7),
-        "all quotients with p = 97": lambda: _quotients(97),
-        "the smallest clock, p = 2": lambda: _quotients(2),
+        "all quotients with p = 7": lambda: (*ModularTask("div", 7).pairs.T.contiguous(), 7),
+        "all quotients with p = 97": lambda: (*ModularTask("div", 97).pairs.T.contiguous(), 97),
+        "the smallest clock, p = 2": lambda: (*ModularTask("div", 2).pairs.T.contiguous(), 2),
     },
     mistakes={
         "this is division of ordinary numbers, rounded down; asked is the digit c with c · b = a "
         "on the clock.": lambda a, b, p: a // b,
-        "the product a · b⁻¹ can be larger than p − 1: take the remainder.": lambda a, b, p: (
-            a * _inverses(p)[b]
+        "the product a · b⁻¹ can be larger than p − 1: take the remainder.": (
+            lambda a, b, p: a * _inverses(p)[b]
         ),
-        "these are the inverses of b; a ÷ b is a times the inverse.": lambda a, b, p: _inverses(p)[
-            b
-        ],
+        "these are the inverses of b; a ÷ b is a times the inverse.": (
+            lambda a, b, p: _inverses(p)[b]
+        ),
         "right on a small clock, but b ** (p − 2) overflows int64 on a large one: use pow with "
         "three arguments, or pow(b, -1, p).": lambda a, b, p: a * (b ** (p - 2) % p) % p,
         "right on a small clock, but a * b ** (p − 2) overflows int64 on a large one: take the "
@@ -173,9 +155,9 @@ complete = Exercise(
         "a renamed table with p = 61": lambda: _clock(61, seed=1),
     },
     mistakes={
-        "you add hours, which is right for the table of sums only; here the labels "
-        "have new names, and adding names means nothing. Find the replacement that "
-        "leads from the first row to the second.": (
+        "you add hours, which is right for the table of sums only; here the labels have new "
+        "names, and adding names means nothing. Find the replacement that leads from the first "
+        "row to the second.": (
             lambda row_0, row_1, column_0: (row_0 + column_0[:, None] - row_0[0]) % len(row_0)
         ),
         "these are all the right rows, but in the order of the repeated step; the first column "

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.circulant import circulant_matrix
-from rfm_tutorial.exercises.judging import Exercise
+from rfm_tutorial.exercises.judging import Exercise, normal
 from rfm_tutorial.fourier import dft_matrix
 from rfm_tutorial.modular import ModularTask
 
@@ -25,32 +25,32 @@ subtract = Exercise(
         "p = 2": lambda: (0, 1, 2),
     },
     mistakes={
-        "these are the scores of a + b: to subtract, conjugate the phases of b.": lambda a, b, p: (
-            _scores(a, b, p, conjugate="")
+        "these are the scores of a + b: to subtract, conjugate the phases of b.": (
+            lambda a, b, p: _scores(a, b, p, conjugate="")
         ),
         "these are the scores of b − a: is there a conjugate on the phases of b, and one on those "
         "of the classes?": lambda a, b, p: _scores(a, b, p, conjugate="a"),
-        "the factor √p is missing: the largest score has to be 1.": lambda a, b, p: (
-            _scores(a, b, p) / p**0.5
+        "the factor √p is missing: the largest score has to be 1.": (
+            lambda a, b, p: _scores(a, b, p) / p**0.5
         ),
-        "F is not normalised: with exp(−2πi jk / p) / √p as its entries, "
-        "the largest score is 1.": lambda a, b, p: _scores(a, b, p) * p**1.5,
+        "F is not normalised: with exp(−2πi jk / p) / √p as its entries, the largest score is 1.": (
+            lambda a, b, p: _scores(a, b, p) * p**1.5
+        ),
     },
     returns="a real tensor with p scores",
     see='the section "Subtract with a conjugate"',
 )
 
 
-def _margin(frequencies: list[int], n: int) -> float:
-    k = sorted({f % n for f in frequencies} | {-f % n for f in frequencies})
-    turns = (torch.arange(1, n)[:, None] * torch.tensor(k) % n).double() / n
-    return float((1 - torch.cos(2 * torch.pi * turns)).sum(1).min() / n)
-
-
-def _listed(frequencies: list[int], n: int) -> Tensor:
-    """The same, for the frequencies as they are listed, without mirrors."""
+def _gaps(frequencies: list[int], n: int) -> Tensor:
+    """What the score of each wrong class lacks, from the frequencies as they are listed."""
     turns = (torch.arange(1, n)[:, None] * torch.tensor(frequencies) % n).double() / n
     return (1 - torch.cos(2 * torch.pi * turns)).sum(1) / n
+
+
+def _margin(frequencies: list[int], n: int) -> float:
+    with_mirrors = {f % n for f in frequencies} | {-f % n for f in frequencies}
+    return float(_gaps(sorted(with_mirrors), n).min())
 
 
 margin = Exercise(
@@ -64,49 +64,33 @@ margin = Exercise(
     },
     mistakes={
         "the mirrors n − k are missing: each of them adds as much as its frequency.": (
-            lambda frequencies, n: float(_listed(frequencies, n).min())
+            lambda frequencies, n: float(_gaps(frequencies, n).min())
         ),
         "a frequency counts once: n/2 and 0 are their own mirrors, and a mirror that is listed "
         "already is not counted again.": (
-            lambda frequencies, n: float(2 * _listed(frequencies, n).min())
+            lambda frequencies, n: float(2 * _gaps(frequencies, n).min())
         ),
         "you divide by the number of frequencies in use; the scores of the chapter are "
         "divided by n.": (
             lambda frequencies, n: _margin(frequencies, n) * n / (2 * len(frequencies))
         ),
         "this is the margin of one frequency that shares no factor with n; with more of them, look "
-        "at every wrong class and take the smallest gap.": (
-            lambda frequencies, n: float(
-                (2 / n) * (1 - torch.cos(torch.tensor(2 * torch.pi / n).double()))
-            )
-        ),
+        "at every wrong class and take the smallest gap.": lambda frequencies, n: _margin([1], n),
     },
     returns="a number, the smallest gap between the label's score and another's",
     see='the section "How many frequencies are needed?"',
 )
 
 
-def _circulant_times(row: Tensor, v: Tensor) -> Tensor:
-    return circulant_matrix(row) @ v
-
-
-def _noise(n: int, seed: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    row, v = torch.randn(2, n, generator=generator, dtype=torch.float64)
-    return row, v
-
-
-def _shift(n: int) -> tuple[Tensor, Tensor]:
-    return torch.eye(n, dtype=torch.float64)[1], torch.arange(1.0, n + 1, dtype=torch.float64)
-
-
 times = Exercise(
-    reference=_circulant_times,
+    reference=lambda row, v: circulant_matrix(row) @ v,
     cases={
-        "two random vectors of 7 entries": lambda: _noise(7, seed=0),
-        "an even number of entries": lambda: _noise(8, seed=1),
-        "a single entry": lambda: _noise(1, seed=2),
-        "the cyclic shift, which moves the entries of v": lambda: _shift(9),
+        "two random vectors of 7 entries": lambda: tuple(normal(2, 7)),
+        "an even number of entries": lambda: tuple(normal(2, 8, seed=1)),
+        "a single entry": lambda: tuple(normal(2, 1, seed=2)),
+        "the cyclic shift, which moves the entries of v": (
+            lambda: (torch.eye(9).double()[1], torch.arange(1, 10).double())
+        ),
     },
     mistakes={
         "this is Cᵀv, the convolution of row and v: the eigenvalues of C are the conjugates of the "
@@ -116,19 +100,22 @@ times = Exercise(
         ),
         "you are √n times too small: with the unitary transform the eigenvalues are √n times the "
         "transform of the row.": lambda row, v: circulant_matrix(row) @ v / len(v) ** 0.5,
-        "the conjugate is on the wrong factor: "
-        "it belongs on the transform of the row.": lambda row, v: circulant_matrix(v) @ row,
-        "entries are multiplied after the transform, "
-        "and the product is transformed back.": lambda row, v: row * v,
+        "the conjugate is on the wrong factor: it belongs on the transform of the row.": (
+            lambda row, v: circulant_matrix(v) @ row
+        ),
+        "entries are multiplied after the transform, and the product is transformed back.": (
+            lambda row, v: row * v
+        ),
     },
     returns="a real tensor with the entries of Cv",
     see='the section "What a circulant matrix does to a wave"',
 )
 
 
-def _weights(y: Tensor) -> Tensor:
+def _weights(y: Tensor, corrected: bool = True) -> Tensor:
+    """`corrected`: for the sum of the whole table W, which every sum of a row of y contains."""
     p = len(y)
-    total = y.sum() / (2 * p + 2)
+    total = y.sum() / (2 * p + 2) if corrected else 0
     rows, columns = (y.sum(1) - total) / (p + 2), (y.sum(0) - total) / (p + 2)
     return (y - rows[:, None] - columns) / 2
 
@@ -141,12 +128,6 @@ def _shuffled_table() -> tuple[Tensor]:
     cells = _table("add", 5, 2).flatten()
     order = torch.randperm(25, generator=torch.Generator().manual_seed(0))
     return (cells[order].reshape(5, 5),)
-
-
-def _rows_not_corrected(y: Tensor) -> Tensor:
-    p = len(y)
-    rows, columns = y.sum(1) / (p + 2), y.sum(0) / (p + 2)
-    return (y - rows[:, None] - columns) / 2
 
 
 weights = Exercise(
@@ -162,7 +143,7 @@ weights = Exercise(
         "the sums of the rows and columns as they are.": lambda y: y / 2 - 1 / (2 * len(y) + 2),
         "B is not 2 I: the sums of the row and of the column belong to it.": lambda y: y / 2,
         "the sum of a row of y is (p + 2) times the sum of that row of W, plus the sum of the "
-        "whole table W, which you left out.": _rows_not_corrected,
+        "whole table W, which you left out.": lambda y: _weights(y, corrected=False),
     },
     returns="a (p, p) tensor, the table W",
     see='the section "The theorem, step by step"',

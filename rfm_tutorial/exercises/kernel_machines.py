@@ -7,6 +7,8 @@ from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.modular import ModularTask
 
+_NO_RIDGE = "this is right without a ridge: it is not used."
+
 
 def _shared(pairs: Tensor, others: Tensor) -> Tensor:
     return (pairs[:, None, :] == others[None, :, :]).sum(2)
@@ -16,11 +18,9 @@ def _gram(pairs: Tensor, others: Tensor, values: Tensor) -> Tensor:
     return values[_shared(pairs, others)]
 
 
-_VALUES = torch.tensor([0.1, 0.4, 1.0], dtype=torch.float64)
-
-
 def _gram_inputs(pairs: list[list[int]], others: list[list[int]]) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.tensor(pairs), torch.tensor(others), _VALUES.clone()
+    values = torch.tensor([0.1, 0.4, 1.0], dtype=torch.float64)
+    return torch.tensor(pairs), torch.tensor(others), values
 
 
 gram = Exercise(
@@ -35,7 +35,7 @@ gram = Exercise(
             lambda: (
                 ModularTask("add", 5).pairs,
                 ModularTask("add", 5).pairs[:7],
-                torch.tensor([0.0, 3.0, 12.0], dtype=torch.float64),
+                torch.tensor([0.0, 3, 12]).double(),
             )
         ),
     },
@@ -52,16 +52,24 @@ gram = Exercise(
         "these are the numbers of shared digits; look up the similarity that belongs to each.": (
             lambda pairs, others, values: _shared(pairs, others).double()
         ),
-        "rows and columns are exchanged: a row for each of `pairs`, a column for each of "
-        "`others`.": lambda pairs, others, values: _gram(others, pairs, values),
+        "rows and columns are exchanged: a row for each of `pairs`, a column for "
+        "each of `others`.": lambda pairs, others, values: _gram(others, pairs, values),
     },
     returns="an (n, m) tensor of similarities",
     see='the section "Three similarities"',
 )
 
 
+def _system(K: Tensor, ridge: float) -> Tensor:
+    return K + ridge * torch.eye(len(K), dtype=K.dtype)
+
+
+def _dual(K: Tensor, Y: Tensor, ridge: float) -> Tensor:
+    return torch.linalg.solve(_system(K, ridge), Y)
+
+
 def _ridge(K: Tensor, Y: Tensor, ridge: float, K_new: Tensor) -> Tensor:
-    return K_new @ torch.linalg.solve(K + ridge * torch.eye(len(K), dtype=K.dtype), Y)
+    return K_new @ _dual(K, Y, ridge)
 
 
 def _ridge_inputs(ridge: float, n_new: int = 3) -> tuple[Tensor, Tensor, float, Tensor]:
@@ -79,9 +87,7 @@ ridge = Exercise(
         "one new input, ridge 10": lambda: _ridge_inputs(10.0, n_new=1),
     },
     mistakes={
-        "this is right without a ridge: it is not used.": (
-            lambda K, Y, ridge, K_new: _ridge(K, Y, 0.0, K_new)
-        ),
+        _NO_RIDGE: lambda K, Y, ridge, K_new: _ridge(K, Y, 0.0, K_new),
         "you add the ridge to every entry of K; it belongs on the diagonal only.": (
             lambda K, Y, ridge, K_new: K_new @ torch.linalg.solve(K + ridge, Y)
         ),
@@ -89,9 +95,7 @@ ridge = Exercise(
             lambda K, Y, ridge, K_new: _ridge(K, Y, ridge, K)
         ),
         "these are the dual coefficients; the answers are K_new times them.": (
-            lambda K, Y, ridge, K_new: torch.linalg.solve(
-                K + ridge * torch.eye(len(K), dtype=K.dtype), Y
-            )
+            lambda K, Y, ridge, K_new: _dual(K, Y, ridge)
         ),
         "you square the ridge; add it to the diagonal as it is.": (
             lambda K, Y, ridge, K_new: _ridge(K, Y, ridge**2, K_new)
@@ -113,20 +117,14 @@ def _votes_inputs(operation: str, number: int) -> tuple[int, int, Tensor, Tensor
     return a, b, split.pairs_train, split.y_train, 7
 
 
-def _empty_row() -> tuple[int, int, Tensor, Tensor, int]:
-    return 2, 0, torch.tensor([[0, 0], [0, 1], [1, 1]]), torch.tensor([0, 1, 2]), 3
-
-
-def _nobody() -> tuple[int, int, Tensor, Tensor, int]:
-    return 2, 2, torch.tensor([[0, 0], [0, 1], [1, 1]]), torch.tensor([0, 1, 2]), 3
-
+_THREE_CELLS = torch.tensor([[0, 0], [0, 1], [1, 1]]), torch.tensor([0, 1, 2]), 3
 
 votes = Exercise(
     reference=_votes,
     cases={
         "a hidden cell of + mod 7": lambda: _votes_inputs("add", 0),
-        "a row without training cells": _empty_row,
-        "a cell for which nobody votes": _nobody,
+        "a row without training cells": lambda: (2, 0, *_THREE_CELLS),
+        "a cell for which nobody votes": lambda: (2, 2, *_THREE_CELLS),
         "a hidden cell of × mod 7": lambda: _votes_inputs("mul", 3),
     },
     mistakes={
@@ -158,49 +156,36 @@ votes = Exercise(
 
 
 def _leave_one_out(K: Tensor, Y: Tensor, ridge: float) -> Tensor:
-    inverse = torch.linalg.inv(K + ridge * torch.eye(len(K), dtype=K.dtype))
+    inverse = torch.linalg.inv(_system(K, ridge))
     return Y - inverse @ Y / inverse.diagonal()[:, None]
 
 
-def _sums(p: int, ridge: float) -> tuple[Tensor, Tensor, float]:
-    task = ModularTask("add", p)
+def _sums() -> tuple[Tensor, Tensor, float]:
+    task = ModularTask("add", 5)
     X = task.encode(task.pairs)
-    return GaussianKernel(2.5)(X, X), torch.eye(p, dtype=X.dtype)[task.labels], ridge
-
-
-def _curve() -> tuple[Tensor, Tensor, float]:
-    K, Y, _, _ = _ridge_inputs(0.0)
-    return K, Y, 0.0
-
-
-def _two_inputs() -> tuple[Tensor, Tensor, float]:
-    K = torch.tensor([[1.0, 0.5], [0.5, 1.0]], dtype=torch.float64)
-    return K, torch.tensor([[1.0], [-2.0]], dtype=torch.float64), 0.25
-
-
-def _training_answers(K: Tensor, Y: Tensor, ridge: float) -> Tensor:
-    return K @ torch.linalg.solve(K + ridge * torch.eye(len(K), dtype=K.dtype), Y)
-
-
-def _wrong_diagonal(K: Tensor, Y: Tensor, ridge: float) -> Tensor:
-    system = K + ridge * torch.eye(len(K), dtype=K.dtype)
-    return Y - torch.linalg.solve(system, Y) * system.diagonal()[:, None]
+    return GaussianKernel(2.5)(X, X), torch.eye(5).double()[task.labels], 0.5
 
 
 leave_one_out = Exercise(
     reference=_leave_one_out,
     cases={
-        "the table of + mod 5, ridge 0.5": lambda: _sums(5, 0.5),
-        "five points of two curves, no ridge": _curve,
-        "two inputs and one target": _two_inputs,
+        "the table of + mod 5, ridge 0.5": _sums,
+        "five points of two curves, no ridge": lambda: _ridge_inputs(0.0)[:3],
+        "two inputs and one target": (
+            lambda: (
+                torch.tensor([[1.0, 0.5], [0.5, 1.0]]).double(),
+                torch.tensor([[1.0], [-2.0]]).double(),
+                0.25,
+            )
+        ),
     },
     mistakes={
         "these are the answers of a machine that was trained on all inputs; row i must not have "
-        "seen target i.": _training_answers,
-        "this is right without a ridge: it is not used.": lambda K, Y, ridge: _leave_one_out(
-            K, Y, 0.0
+        "seen target i.": lambda K, Y, ridge: _ridge(K, Y, ridge, K),
+        _NO_RIDGE: lambda K, Y, ridge: _leave_one_out(K, Y, 0.0),
+        "1 / [K⁻¹]ᵢᵢ is not Kᵢᵢ: take the diagonal of the inverse.": (
+            lambda K, Y, ridge: Y - _dual(K, Y, ridge) * _system(K, ridge).diagonal()[:, None]
         ),
-        "1 / [K⁻¹]ᵢᵢ is not Kᵢᵢ: take the diagonal of the inverse.": _wrong_diagonal,
         "these are the errors, target minus answer; asked are the answers.": (
             lambda K, Y, ridge: Y - _leave_one_out(K, Y, ridge)
         ),

@@ -9,8 +9,12 @@ from torch import Tensor
 from rfm_tutorial.exercises.judging import Exercise
 
 
+def _places(claims: list[str], fragment: str) -> list[int]:
+    return [place for place, claim in enumerate(claims) if fragment in claim]
+
+
 def _pick(claims: list[str], fragment: str) -> int | None:
-    places = [place for place, claim in enumerate(claims) if fragment in claim]
+    places = _places(claims, fragment)
     return places[0] if len(places) == 1 else None
 
 
@@ -24,30 +28,24 @@ _CLAIMS = [
 pick = Exercise(
     reference=_pick,
     cases={
-        "a fragment of one claim": lambda: (list(_CLAIMS), "splits: at least"),
-        "a fragment of two claims": lambda: (list(_CLAIMS), "at step 25"),
-        "a fragment of no claim": lambda: (list(_CLAIMS), "test loss"),
+        "a fragment of one claim": lambda: (_CLAIMS, "splits: at least"),
+        "a fragment of two claims": lambda: (_CLAIMS, "at step 25"),
+        "a fragment of no claim": lambda: (_CLAIMS, "test loss"),
         "a chapter without claims": lambda: ([], "step"),
     },
     mistakes={
         "you take the first of several: where a fragment fits two claims, nobody can tell which "
         "one was meant, and the answer is None.": (
-            lambda claims, fragment: next(
-                (i for i, claim in enumerate(claims) if fragment in claim), None
-            )
+            lambda claims, fragment: min(_places(claims, fragment), default=None)
         ),
         "this is how many claims contain the fragment; asked is the place of the only one.": (
-            lambda claims, fragment: sum(fragment in claim for claim in claims)
+            lambda claims, fragment: len(_places(claims, fragment))
         ),
         "you take the last of several: where a fragment fits two claims, the answer is None.": (
-            lambda claims, fragment: max(
-                (i for i, claim in enumerate(claims) if fragment in claim), default=None
-            )
+            lambda claims, fragment: max(_places(claims, fragment), default=None)
         ),
         "you are one place late: places are counted from 0, as in a Python list.": (
-            lambda claims, fragment: next(
-                (i + 1 for i, claim in enumerate(claims) if fragment in claim), None
-            )
+            lambda claims, fragment: next((i + 1 for i in _places(claims, fragment)), None)
         ),
     },
     returns="an int, the place of the only claim with the fragment, or None",
@@ -77,8 +75,8 @@ grade = Exercise(
             lambda: ([[0.99, 1.0, 0.998, 0.5, 0.995], [0.6, 0.9, 0.9, 0.9, 0.9]], [0.8, 0.7])
         ),
         "one part that holds and one that does not": lambda: ([_FIVE, [0.1] * 5], [0.9] * 2),
-        "two parts that hold on every seed": lambda: ([list(_FIVE)] * 2, [0.99, 0.9]),
-        "a part that nobody has measured": lambda: ([list(_FIVE), []], [0.9, 0.9]),
+        "two parts that hold on every seed": lambda: ([_FIVE] * 2, [0.99, 0.9]),
+        "a part that nobody has measured": lambda: ([_FIVE, []], [0.9, 0.9]),
         "nothing measured at all": lambda: ([[], []], [0.9, 0.9]),
         "no part holds, one is not measured": lambda: ([[0.1] * 5, []], [0.9, 0.9]),
         "a part that comes to its threshold": lambda: ([[0.9, 0.95, 0.9, 1.0, 0.9]], [0.9]),
@@ -99,13 +97,14 @@ grade = Exercise(
         ),
         "you leave out the parts that nobody has measured: with such a part, a claim is at best "
         "partly reproduced, 2.": (
-            lambda parts, thresholds: (
-                lambda kept: _grade([v for v, _ in kept], [t for _, t in kept])
-            )([(v, t) for v, t in zip(parts, thresholds, strict=True) if v])
+            lambda parts, thresholds: _grade(
+                [values for values in parts if values],
+                [t for values, t in zip(parts, thresholds, strict=True) if values],
+            )
         ),
         "a value that is equal to the threshold reaches it, too: compare with >=.": (
             lambda parts, thresholds: _grade(
-                parts, [math.nextafter(threshold, math.inf) for threshold in thresholds]
+                parts, [math.nextafter(t, math.inf) for t in thresholds]
             )
         ),
     },
@@ -122,7 +121,7 @@ def _wilson(right: int, n: int, z: float = 1.96) -> Tensor:
     return torch.tensor(ends, dtype=torch.float64)
 
 
-def _wald(right: int, n: int, z: float = 1.96) -> Tensor:
+def _wald(right: int, n: int, z: float) -> Tensor:
     share = right / n
     half = z * math.sqrt(share * (1 - share) / n)
     return torch.tensor([share - half, share + half], dtype=torch.float64)
@@ -140,15 +139,13 @@ wilson = Exercise(
         "this puts the measured share into the formula for the spread; with five of five it gives "
         "an interval of length 0. Solve for the unknown share instead.": _wald,
         "you forgot to divide by 1 + z²/n, the coefficient of π² in the equation.": (
-            lambda right, n, z=1.96: _wilson(right, n, z) * (1 + z**2 / n)
+            lambda right, n, z: _wilson(right, n, z) * (1 + z**2 / n)
         ),
         "your two ends are in the wrong order: the lower one comes first.": (
-            lambda right, n, z=1.96: _wilson(right, n, z).flip(0)
+            lambda right, n, z: _wilson(right, n, z).flip(0)
         ),
-        "z has to be squared in the equation.": (
-            lambda right, n, z=1.96: _wilson(right, n, math.sqrt(z))
-        ),
-        "you always use 1.96; z is an argument.": lambda right, n, z=1.96: _wilson(right, n),
+        "z has to be squared in the equation.": lambda right, n, z: _wilson(right, n, math.sqrt(z)),
+        "you always use 1.96; z is an argument.": lambda right, n, z: _wilson(right, n),
     },
     returns="a float64 tensor with two entries, the lower and the upper end",
     see='the section "Five of five"',
@@ -165,16 +162,15 @@ def _draws(n: int, count: int) -> Tensor:
     return torch.randint(n, (count, n), generator=generator)
 
 
-_INF = float("inf")
-_SOME = [13.0, 14.0, _INF, 15.0, _INF]
+_SOME = [13.0, 14.0, math.inf, 15.0, math.inf]
 
 doubt = Exercise(
     reference=_doubt,
     cases={
-        "five runs, two of which never jump": lambda: (list(_SOME), _draws(5, 200)),
+        "five runs, two of which never jump": lambda: (_SOME, _draws(5, 200)),
         "five runs that all jump": lambda: ([13.0, 13.0, 14.0, 12.0, 13.0], _draws(5, 50)),
-        "five runs, none of which jumps": lambda: ([_INF] * 5, _draws(5, 50)),
-        "a single draw": lambda: (list(_SOME), torch.tensor([[2, 2, 2, 0, 1]])),
+        "five runs, none of which jumps": lambda: ([math.inf] * 5, _draws(5, 50)),
+        "a single draw": lambda: (_SOME, torch.tensor([[2, 2, 2, 0, 1]])),
     },
     mistakes={
         "this is the share of the runs that never jump; asked is the share of the draws whose "
@@ -188,8 +184,9 @@ doubt = Exercise(
         "you count runs; take the median of each draw first, then count draws.": (
             lambda first, draws: float(torch.tensor(first)[draws].isinf().double().mean())
         ),
-        "this is the share of the draws whose median run jumps; "
-        "asked is the rest.": lambda first, draws: 1 - _doubt(first, draws),
+        "this is the share of the draws whose median run jumps; asked is the rest.": (
+            lambda first, draws: 1 - _doubt(first, draws)
+        ),
     },
     returns="a float, the share of the draws with an infinite median",
     see='the exercise on medians in "Where it fails"',
