@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from rfm_tutorial.checks import check_choice, check_integer, check_real
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake, judge
+from rfm_tutorial.exercises.judging import Exercise, judge
 
 MODULI = {
     "hw1": (43, 47),
@@ -160,15 +160,8 @@ def mark(
     ...     print(error)
     this is 2x
     """
-    exercise = Exercise(
-        reference=reference,
-        cases=tuple(Case(name, inputs) for name, inputs in cases.items()),
-        mistakes=tuple(Mistake(wrong, message) for message, wrong in mistakes.items()),
-        returns=returns,
-        see="",
-    )
     timed = partial(call, answer, seconds=seconds) if callable(answer) else answer
-    verdict = judge(exercise, timed)
+    verdict = judge(Exercise(reference, cases, mistakes, returns), timed)
     if verdict.rung is not None:
         raise AssertionError(verdict.message)
 

@@ -2,13 +2,14 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
 from rfm_tutorial.exercises import EXERCISES, check
-from rfm_tutorial.exercises.judging import Case, Exercise, judge
+from rfm_tutorial.exercises.judging import Exercise, judge
 
 CHAPTERS = sorted((Path(__file__).resolve().parents[1] / "book").glob("*.ipynb"))
 
@@ -23,6 +24,7 @@ def cells(kind: str) -> list[str]:
     ]
 
 
+@cache
 def stubs() -> dict[str, tuple[str, str]]:
     """Exercise name -> (name of the function to complete, source of its stub)."""
     found = {}
@@ -32,6 +34,7 @@ def stubs() -> dict[str, tuple[str, str]]:
     return found
 
 
+@cache
 def solutions() -> dict[str, str]:
     """Exercise label -> the code in its folded solution."""
     pattern = re.compile(r":::\{solution\} ([\w-]+)\n.*?```python\n(.*?)```", re.DOTALL)
@@ -58,31 +61,38 @@ def test_the_empty_stub_stops_at_the_first_rung(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "number"),
-    [(name, number) for name, e in EXERCISES.items() for number in range(len(e.mistakes))],
+    ("name", "message"),
+    [
+        pytest.param(name, message, id=f"{name}-{number}")
+        for name, exercise in EXERCISES.items()
+        for number, message in enumerate(exercise.mistakes)
+    ],
 )
-def test_a_typical_mistake_gets_its_own_message(name: str, number: int) -> None:
-    mistake = EXERCISES[name].mistakes[number]
-    verdict = judge(EXERCISES[name], mistake.function)
+def test_a_typical_mistake_gets_its_own_message(name: str, message: str) -> None:
+    verdict = judge(EXERCISES[name], EXERCISES[name].mistakes[message])
     assert verdict.rung in ("values", "edges")
-    assert verdict.message == mistake.message
+    assert verdict.message == message
 
 
-def test_every_exercise_knows_two_mistakes_and_an_edge_case() -> None:
+def test_exercises_stand_in_the_order_of_the_chapters() -> None:
+    assert list(EXERCISES) == list(stubs())
+
+
+def test_every_exercise_knows_two_mistakes_an_edge_case_and_where_to_look() -> None:
     for name, exercise in EXERCISES.items():
         assert len(exercise.mistakes) >= 2, name
         assert len(exercise.cases) >= 2, name
+        assert exercise.see, name
 
 
 DOUBLE = Exercise(
     reference=lambda x: 2 * x,
-    cases=(
-        Case("an ordinary case", lambda: (torch.tensor([1.0, 2.0, 3.0, 4.0]),)),
-        Case("an empty vector", lambda: (torch.zeros(0),)),
-    ),
-    mistakes=(),
+    cases={
+        "an ordinary case": lambda: (torch.tensor([1.0, 2.0, 3.0, 4.0]),),
+        "an empty vector": lambda: (torch.zeros(0),),
+    },
+    mistakes={},
     returns="a vector",
-    see="above",
 )
 
 

@@ -44,10 +44,12 @@ CHAPTERS = (
     ledger,
 )
 EXERCISES: dict[str, Exercise] = {
-    f"{chapter.__name__.rpartition('.')[2]}.{name}": exercise
+    f"{chapter.__name__.rpartition('.')[2]}.{name}": value
     for chapter in CHAPTERS
-    for name, exercise in chapter.EXERCISES.items()
+    for name, value in vars(chapter).items()
+    if isinstance(value, Exercise)
 }
+"""By name: that of the chapter's module, a dot, and that of the variable in it."""
 
 
 def check(name: str, answer: object) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise, normal
 from rfm_tutorial.modular import ModularTask
 
 
@@ -11,42 +11,33 @@ def _census(pairs: Tensor, p: int) -> Tensor:
     return torch.bincount(pairs.sum(1) % p, minlength=p)
 
 
-_CENSUS = Exercise(
+census = Exercise(
     reference=_census,
-    cases=(
-        Case("40 % of the cells of p = 7", lambda: (_cells(7, 0.4), 7)),
-        Case("two cells, the last stripes empty", lambda: (torch.tensor([[1, 2], [6, 4]]), 7)),
-        Case("no cells at all", lambda: (torch.zeros(0, 2, dtype=torch.int64), 5)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda pairs, p: torch.bincount((pairs[:, 1] - pairs[:, 0]) % p, minlength=p),
-            "this counts by b - a, the stripes of +; those of − are the lines of equal a + b.",
+    cases={
+        "40 % of the cells of p = 7": lambda: (ModularTask("add", 7).split(0.4).pairs_train, 7),
+        "two cells, the last stripes empty": lambda: (torch.tensor([[1, 2], [6, 4]]), 7),
+        "no cells at all": lambda: (torch.zeros(0, 2, dtype=torch.int64), 5),
+    },
+    mistakes={
+        "this counts by b - a, the stripes of +; those of − are the lines of equal a + b.": (
+            lambda pairs, p: torch.bincount((pairs[:, 1] - pairs[:, 0]) % p, minlength=p)
         ),
-        Mistake(
-            lambda pairs, p: _census(pairs, p) / max(len(pairs), 1),
-            "these are shares; asked is the number of cells.",
+        "these are shares; asked is the number of cells.": (
+            lambda pairs, p: _census(pairs, p) / max(len(pairs), 1)
         ),
-        Mistake(
-            lambda pairs, p: _census(pairs, p).flip(0),
-            "the counts come in the reverse order; the first one is that of a + b = 0 modulo p.",
+        "the counts come in the reverse order; the first one is that of a + b = 0 modulo p.": (
+            lambda pairs, p: _census(pairs, p).flip(0)
         ),
-        Mistake(
-            lambda pairs, p: torch.bincount(pairs.sum(1), minlength=p)[:p],
-            "the modulus is missing: a + b and a + b - p are on the same stripe.",
+        "the modulus is missing: a + b and a + b - p are on the same stripe.": (
+            lambda pairs, p: torch.bincount(pairs.sum(1), minlength=p)[:p]
         ),
-        Mistake(
-            lambda pairs, p: torch.bincount(pairs.sum(1) % p),
-            "empty stripes at the end are missing; give torch.bincount a minlength.",
+        "empty stripes at the end are missing; give torch.bincount a minlength.": (
+            lambda pairs, p: torch.bincount(pairs.sum(1) % p)
         ),
-    ),
+    },
     returns="a tensor with one count for each of the p stripes",
     see='the function `census` in "Why this direction? A predictor that knows the rule"',
 )
-
-
-def _cells(p: int, fraction: float) -> Tensor:
-    return ModularTask("add", p).split(fraction, seed=0).pairs_train
 
 
 def _order(g: int, n: int) -> int | None:
@@ -63,190 +54,121 @@ def _overflowing_order(g: int, n: int) -> int | None:
     return next((k for k in range(1, n + 1) if powers[k] == 1), None)
 
 
-_ORDER = Exercise(
+order = Exercise(
     reference=_order,
-    cases=(
-        Case("10 modulo 61", lambda: (10, 61)),
-        Case("9 modulo 61, no primitive root", lambda: (9, 61)),
-        Case("1, whose first power is 1", lambda: (1, 61)),
-        Case("a modulus that is not prime", lambda: (7, 60)),
-        Case("a digit that shares a factor with the modulus", lambda: (6, 60)),
-        Case("a modulus of five digits", lambda: (5, 10007)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda g, n: 0,
-            "every digit to the power 0 is 1; the order is the smallest exponent from 1 on.",
+    cases={
+        "10 modulo 61": lambda: (10, 61),
+        "9 modulo 61, no primitive root": lambda: (9, 61),
+        "1, whose first power is 1": lambda: (1, 61),
+        "a modulus that is not prime": lambda: (7, 60),
+        "a digit that shares a factor with the modulus": lambda: (6, 60),
+        "a modulus of five digits": lambda: (5, 10007),
+    },
+    mistakes={
+        "every digit to the power 0 is 1; the order is the smallest exponent from 1 on.": (
+            lambda g, n: 0
         ),
-        Mistake(
-            _overflowing_order,
-            "the powers overflow 64 bits before the remainder is taken; take it after every "
-            "multiplication, or use pow with three arguments.",
+        "the powers overflow 64 bits before the remainder is taken; take it after every "
+        "multiplication, or use pow with three arguments.": _overflowing_order,
+        "Fermat's exponent n - 1 gives 1 for a prime n, but a smaller one may do so, too.": (
+            lambda g, n: n - 1
         ),
-        Mistake(
-            lambda g, n: n - 1,
-            "Fermat's exponent n - 1 gives 1 for a prime n, but a smaller one may do so, too.",
-        ),
-        Mistake(
-            lambda g, n: len({pow(g, k, n) for k in range(n)}),
-            "you count the different powers; where g and n have a common factor none of them but "
-            "g^0 is 1, and the answer is None.",
-        ),
-    ),
+        "you count the different powers; where g and n have a common factor none of them but g^0 "
+        "is 1, and the answer is None.": lambda g, n: len({pow(g, k, n) for k in range(n)}),
+    },
     returns="an int, the order, or None if no power is 1",
     see='the section "A modulus that is not prime"',
 )
 
 
-def _powers_and_logarithms(p: int, root: int) -> tuple[Tensor, Tensor]:
-    powers = torch.tensor([pow(root, k, p) for k in range(p - 1)])
+def _powers(p: int, root: int) -> Tensor:
+    return torch.tensor([pow(root, k, p) for k in range(p)])
+
+
+def _exponents(p: int, root: int, sign: int = 1) -> Tensor:
+    """The logarithms of a and of b, added or subtracted, for all cells; that of 0 counts as 0."""
     logarithms = torch.zeros(p, dtype=torch.int64)
-    logarithms[powers] = torch.arange(p - 1)
-    return powers, logarithms
+    logarithms[_powers(p, root)[:-1]] = torch.arange(p - 1)
+    return logarithms[:, None] + sign * logarithms
 
 
-def _times(p: int, root: int) -> Tensor:
-    digits = torch.arange(p)
-    return digits[:, None] * digits % p
-
-
-def _times_with_a_logarithm_of_zero(p: int, root: int) -> Tensor:
-    powers, logarithms = _powers_and_logarithms(p, root)
-    return powers[(logarithms[:, None] + logarithms) % (p - 1)]
-
-
-def _times_modulo_p(p: int, root: int) -> Tensor:
-    powers, logarithms = _powers_and_logarithms(p, root)
-    exponents = (logarithms[:, None] + logarithms) % p
-    table = torch.cat([powers, powers[:1]])[exponents]
+def _without_zero(table: Tensor) -> Tensor:
     table[0, :] = table[:, 0] = 0
     return table
 
 
-def _divided(p: int, root: int) -> Tensor:
-    powers, logarithms = _powers_and_logarithms(p, root)
-    table = powers[(logarithms[:, None] - logarithms) % (p - 1)]
-    table[0, :] = table[:, 0] = 0
-    return table
-
-
-def _added_logarithms(p: int, root: int) -> Tensor:
-    _, logarithms = _powers_and_logarithms(p, root)
-    table = (logarithms[:, None] + logarithms) % (p - 1)
-    table[0, :] = table[:, 0] = 0
-    return table
-
-
-_TIMES = Exercise(
-    reference=_times,
-    cases=(
-        Case("p = 11 and its root 2", lambda: (11, 2)),
-        Case("another root of p = 11", lambda: (11, 7)),
-        Case("p = 2, where 1 is the only non-zero digit", lambda: (2, 1)),
-        Case("p = 61", lambda: (61, 2)),
-    ),
-    mistakes=(
-        Mistake(
-            _times_with_a_logarithm_of_zero,
-            "right, but for the products with a zero: zero has no logarithm, so its row and "
-            "column must be set apart.",
+times = Exercise(
+    reference=lambda p, root: torch.arange(p)[:, None] * torch.arange(p) % p,
+    cases={
+        "p = 11 and its root 2": lambda: (11, 2),
+        "another root of p = 11": lambda: (11, 7),
+        "p = 2, where 1 is the only non-zero digit": lambda: (2, 1),
+        "p = 61": lambda: (61, 2),
+    },
+    mistakes={
+        "right, but for the products with a zero: zero has no logarithm, so its row and column "
+        "must be set apart.": lambda p, root: _powers(p, root)[_exponents(p, root) % (p - 1)],
+        "exponents count modulo p - 1, not modulo p: the power p - 1 is 1 again.": (
+            lambda p, root: _without_zero(_powers(p, root)[_exponents(p, root) % p])
         ),
-        Mistake(
-            _times_modulo_p,
-            "exponents count modulo p - 1, not modulo p: the power p - 1 is 1 again.",
+        "this is the table of a ÷ b: you subtract the logarithms instead of adding them.": (
+            lambda p, root: _without_zero(_powers(p, root)[_exponents(p, root, -1) % (p - 1)])
         ),
-        Mistake(
-            _divided,
-            "this is the table of a ÷ b: you subtract the logarithms instead of adding them.",
+        "these are the logarithms of the products; look up which digits have them.": (
+            lambda p, root: _without_zero(_exponents(p, root) % (p - 1))
         ),
-        Mistake(
-            _added_logarithms,
-            "these are the logarithms of the products; look up which digits have them.",
-        ),
-    ),
+    },
     returns="a (p, p) tensor, the table of products",
     see='the section "× is + in disguise"',
 )
 
 
-def _class_means(block: Tensor, classes: Tensor) -> Tensor:
-    numbers, entries = classes.flatten(), block.flatten().double()
-    sums = torch.bincount(numbers, weights=entries)
-    return (sums / torch.bincount(numbers))[numbers].reshape(block.shape)
+def _rest(block: Tensor, classes: Tensor) -> Tensor:
+    """What is left of a block after the means over its classes are taken away."""
+    numbers, entries = classes.flatten(), block.flatten()
+    means = torch.bincount(numbers, weights=entries) / torch.bincount(numbers)
+    return block - means[numbers].reshape(block.shape)
 
 
 def _left_over(block: Tensor, classes: Tensor) -> float:
-    rest = block.double() - _class_means(block, classes)
-    return float(rest.square().sum() / block.double().square().sum())
-
-
-def _noise(n: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(n, n, generator=generator, dtype=torch.float64) + 0.3
-
-
-def _quadratic_classes(n: int) -> Tensor:
-    digits = torch.arange(n)
-    return (digits**2 - digits[:, None] ** 2) % n
+    return float(_rest(block, classes).square().sum() / block.square().sum())
 
 
 def _stripes(n: int) -> Tensor:
-    digits = torch.arange(n)
-    return (digits - digits[:, None]) % n
+    return (torch.arange(n) - torch.arange(n)[:, None]) % n
 
 
-def _relative_to_variance(block: Tensor, classes: Tensor) -> float:
-    rest = block.double() - _class_means(block, classes)
-    return float(rest.square().sum() / (block - block.mean()).square().sum())
-
-
-_CLASSES = Exercise(
+classes = Exercise(
     reference=_left_over,
-    cases=(
-        Case("noise, with the classes of b² − a²", lambda: (_noise(7), _quadratic_classes(7))),
-        Case("a circulant block and its stripes", lambda: (_stripes(5).double(), _stripes(5))),
-        Case(
-            "class numbers with gaps between them",
-            lambda: (_noise(6), 10 * _stripes(6) + 3),
+    cases={
+        "noise, with the classes of b² − a²": (
+            lambda: (normal(7, 7) + 0.3, (torch.arange(7) ** 2 - torch.arange(7)[:, None] ** 2) % 7)
         ),
-        Case(
-            "a class for every entry",
-            lambda: (_noise(4), torch.arange(16).reshape(4, 4)),
+        "a circulant block and its stripes": lambda: (_stripes(5).double(), _stripes(5)),
+        "class numbers with gaps between them": lambda: (normal(6, 6) + 0.3, 10 * _stripes(6) + 3),
+        "a class for every entry": lambda: (normal(4, 4) + 0.3, torch.arange(16).reshape(4, 4)),
+    },
+    mistakes={
+        "this is the share that the means explain; asked is what they leave over.": (
+            lambda block, classes: 1 - _left_over(block, classes)
         ),
-    ),
-    mistakes=(
-        Mistake(
-            lambda block, classes: 1 - _left_over(block, classes),
-            "this is the share that the means explain; asked is what they leave over.",
+        "this is the circulant deviation, whatever the classes are; take the means over the cells "
+        "with the same class number.": (
+            lambda block, classes: _left_over(block, _stripes(len(block)))
         ),
-        Mistake(
-            lambda block, classes: _left_over(block, _stripes(len(block))),
-            "this is the circulant deviation, whatever the classes are; take the means over the "
-            "cells with the same class number.",
+        "this is the mean square of the rest; divide its sum by the energy of the block.": (
+            lambda block, classes: float(_rest(block, classes).square().mean())
         ),
-        Mistake(
-            lambda block, classes: float((block - _class_means(block, classes)).square().mean()),
-            "this is the mean square of the rest; divide its sum by the energy of the block.",
-        ),
-        Mistake(
-            _relative_to_variance,
-            "you divide by the energy around the mean; the deviation divides by the energy of the "
-            "block as it is.",
-        ),
-        Mistake(
+        "you divide by the energy around the mean; the deviation divides by the energy of the "
+        "block as it is.": (
             lambda block, classes: float(
-                (block - _class_means(block, classes)).norm() / block.norm()
-            ),
-            "this is the ratio of the norms; the energy is the norm squared.",
+                _rest(block, classes).square().sum() / (block - block.mean()).square().sum()
+            )
         ),
-    ),
+        "this is the ratio of the norms; the energy is the norm squared.": (
+            lambda block, classes: float(_rest(block, classes).norm() / block.norm())
+        ),
+    },
     returns="a number, the share of the energy that is left over",
     see='the function `deviation` in "By hand: two kinds of stripes"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "census": _CENSUS,
-    "order": _ORDER,
-    "times": _TIMES,
-    "classes": _CLASSES,
-}

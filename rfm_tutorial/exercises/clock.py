@@ -3,56 +3,36 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.modular import ModularTask
 
 
-def _encode(pairs: Tensor, p: int) -> Tensor:
-    X = torch.zeros(len(pairs), 2 * p, dtype=torch.float64)
-    rows = torch.arange(len(pairs))
-    X[rows, pairs[:, 0]] = 1
-    X[rows, p + pairs[:, 1]] = 1
-    return X
+def _one_hot(pairs: Tensor, p: int) -> Tensor:
+    """One row for each of the two digits of a pair: (n, 2, p)."""
+    return torch.nn.functional.one_hot(pairs, p).double()
 
 
-_ENCODE = Exercise(
-    reference=_encode,
-    cases=(
-        Case("three pairs with p = 5", lambda: (torch.tensor([[1, 2], [0, 4], [3, 1]]), 5)),
-        Case("a pair of equal digits", lambda: (torch.tensor([[3, 3]]), 5)),
-        Case("the first and the last digit", lambda: (torch.tensor([[0, 6], [6, 0]]), 7)),
-        Case("the smallest clock, p = 2", lambda: (torch.tensor([[1, 0], [1, 1]]), 2)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda pairs, p: _encode(pairs, p)[:, :p] + _encode(pairs, p)[:, p:],
-            "both digits are in the same p columns; the second one has p columns of its own, so "
-            "that its one is in column p + b.",
+encode = Exercise(
+    reference=lambda pairs, p: _one_hot(pairs, p).flatten(1),
+    cases={
+        "three pairs with p = 5": lambda: (torch.tensor([[1, 2], [0, 4], [3, 1]]), 5),
+        "a pair of equal digits": lambda: (torch.tensor([[3, 3]]), 5),
+        "the first and the last digit": lambda: (torch.tensor([[0, 6], [6, 0]]), 7),
+        "the smallest clock, p = 2": lambda: (torch.tensor([[1, 0], [1, 1]]), 2),
+    },
+    mistakes={
+        "both digits are in the same p columns; the second one has p columns of its own, so that "
+        "its one is in column p + b.": lambda pairs, p: _one_hot(pairs, p).sum(1),
+        "both digits have their ones in the first p columns; the one of b belongs in column "
+        "p + b.": lambda pairs, p: torch.nn.functional.pad(_one_hot(pairs, p).amax(1), (0, p)),
+        "the halves are swapped: the first p columns belong to a, the others to b.": (
+            lambda pairs, p: _one_hot(pairs.flip(1), p).flatten(1)
         ),
-        Mistake(
-            lambda pairs, p: torch.cat(
-                [
-                    (_encode(pairs, p)[:, :p] + _encode(pairs, p)[:, p:]).clamp(max=1),
-                    torch.zeros(len(pairs), p, dtype=torch.float64),
-                ],
-                dim=1,
-            ),
-            "both digits have their ones in the first p columns; the one of b belongs in column "
-            "p + b.",
+        "these are the digits as numbers; each digit needs a one-hot vector of its own.": (
+            lambda pairs, p: pairs.double()
         ),
-        Mistake(
-            lambda pairs, p: _encode(pairs.flip(1), p),
-            "the halves are swapped: the first p columns belong to a, the others to b.",
-        ),
-        Mistake(
-            lambda pairs, p: pairs.double(),
-            "these are the digits as numbers; each digit needs a one-hot vector of its own.",
-        ),
-        Mistake(
-            lambda pairs, p: _encode(pairs, p).reshape(len(pairs), 2, p),
-            "the two halves belong side by side in one row: (n, 2p), not (n, 2, p).",
-        ),
-    ),
+        "the two halves belong side by side in one row: (n, 2p), not (n, 2, p).": _one_hot,
+    },
     returns="an (n, 2p) tensor, one row for each pair",
     see='the section "Symbols"',
 )
@@ -72,47 +52,31 @@ def _labels_of_products() -> tuple[Tensor, Tensor]:
     return split.y_train, split.y_test
 
 
-_BLIND_GUESS = Exercise(
+blind_guess = Exercise(
     reference=_blind_accuracy,
-    cases=(
-        Case(
-            "eleven labels",
-            lambda: (torch.tensor([2, 2, 2, 2, 0, 1]), torch.tensor([1, 1, 1, 2, 0])),
+    cases={
+        "eleven labels": lambda: (torch.tensor([2, 2, 2, 2, 0, 1]), torch.tensor([1, 1, 1, 2, 0])),
+        "the labels of × mod 11": _labels_of_products,
+        "a training label that the test part lacks": (
+            lambda: (torch.tensor([3, 3, 0]), torch.tensor([0, 1, 2]))
         ),
-        Case("the labels of × mod 11", _labels_of_products),
-        Case(
-            "a training label that the test part lacks",
-            lambda: (torch.tensor([3, 3, 0]), torch.tensor([0, 1, 2])),
+        "a tie among the training labels": (
+            lambda: (torch.tensor([2, 1, 1, 2, 0]), torch.tensor([2, 2, 1]))
         ),
-        Case(
-            "a tie among the training labels",
-            lambda: (torch.tensor([2, 1, 1, 2, 0]), torch.tensor([2, 2, 1])),
+    },
+    mistakes={
+        "of several most frequent training labels take the smallest.": _last_of_a_tie,
+        "you chose the most frequent *test* label; those are hidden, and looking at them makes the "
+        "number too high.": lambda y_train, y_test: _blind_accuracy(y_test, y_test),
+        "this is the training accuracy; count the right answers among the test labels.": (
+            lambda y_train, y_test: _blind_accuracy(y_train, y_train)
         ),
-    ),
-    mistakes=(
-        Mistake(
-            _last_of_a_tie,
-            "of several most frequent training labels take the smallest.",
+        "this is one over the number of labels, the accuracy of a random guess; a fixed answer has "
+        "to be counted.": lambda y_train, y_test: 1 / len(torch.unique(y_train)),
+        "this is the label that the learner answers; asked is how often it is right.": (
+            lambda y_train, y_test: int(torch.bincount(y_train).argmax())
         ),
-        Mistake(
-            lambda y_train, y_test: _blind_accuracy(y_test, y_test),
-            "you chose the most frequent *test* label; those are hidden, and looking at them "
-            "makes the number too high.",
-        ),
-        Mistake(
-            lambda y_train, y_test: _blind_accuracy(y_train, y_train),
-            "this is the training accuracy; count the right answers among the test labels.",
-        ),
-        Mistake(
-            lambda y_train, y_test: 1 / len(torch.unique(y_train)),
-            "this is one over the number of labels, the accuracy of a random guess; a fixed "
-            "answer has to be counted.",
-        ),
-        Mistake(
-            lambda y_train, y_test: int(torch.bincount(y_train).argmax()),
-            "this is the label that the learner answers; asked is how often it is right.",
-        ),
-    ),
+    },
     returns="a number between 0 and 1, the test accuracy",
     see='the section "Chance"',
 )
@@ -126,47 +90,29 @@ def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
     return a * _inverses(p)[b] % p
 
 
-def _quotients(p: int) -> tuple[Tensor, Tensor, int]:
-    a, b = ModularTask("div", p).pairs.T
-    return a.clone(), b.clone(), p
-
-
-_DIVIDE = Exercise(
+divide = Exercise(
     reference=_divide,
-    cases=(
-        Case("all quotients with p = 7", lambda: _quotients(7)),
-        Case("all quotients with p = 97", lambda: _quotients(97)),
-        Case("the smallest clock, p = 2", lambda: _quotients(2)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda a, b, p: a // b,
-            "this is division of ordinary numbers, rounded down; asked is the digit c with "
-            "c · b = a on the clock.",
+    cases={
+        "all quotients with p = 7": lambda: (*ModularTask("div", 7).pairs.T.contiguous(), 7),
+        "all quotients with p = 97": lambda: (*ModularTask("div", 97).pairs.T.contiguous(), 97),
+        "the smallest clock, p = 2": lambda: (*ModularTask("div", 2).pairs.T.contiguous(), 2),
+    },
+    mistakes={
+        "this is division of ordinary numbers, rounded down; asked is the digit c with c · b = a "
+        "on the clock.": lambda a, b, p: a // b,
+        "the product a · b⁻¹ can be larger than p − 1: take the remainder.": (
+            lambda a, b, p: a * _inverses(p)[b]
         ),
-        Mistake(
-            lambda a, b, p: a * _inverses(p)[b],
-            "the product a · b⁻¹ can be larger than p − 1: take the remainder.",
+        "these are the inverses of b; a ÷ b is a times the inverse.": (
+            lambda a, b, p: _inverses(p)[b]
         ),
-        Mistake(
-            lambda a, b, p: _inverses(p)[b],
-            "these are the inverses of b; a ÷ b is a times the inverse.",
-        ),
-        Mistake(
-            lambda a, b, p: a * (b ** (p - 2) % p) % p,
-            "right on a small clock, but b ** (p − 2) overflows int64 on a large one: use pow "
-            "with three arguments, or pow(b, -1, p).",
-        ),
-        Mistake(
-            lambda a, b, p: a * b ** (p - 2) % p,
-            "right on a small clock, but a * b ** (p − 2) overflows int64 on a large one: take "
-            "the remainder after each product, which pow with three arguments does.",
-        ),
-        Mistake(
-            lambda a, b, p: _divide(b, a, p),
-            "this is b ÷ a; asked is a ÷ b.",
-        ),
-    ),
+        "right on a small clock, but b ** (p − 2) overflows int64 on a large one: use pow with "
+        "three arguments, or pow(b, -1, p).": lambda a, b, p: a * (b ** (p - 2) % p) % p,
+        "right on a small clock, but a * b ** (p − 2) overflows int64 on a large one: take the "
+        "remainder after each product, "
+        "which pow with three arguments does.": lambda a, b, p: a * b ** (p - 2) % p,
+        "this is b ÷ a; asked is a ÷ b.": lambda a, b, p: _divide(b, a, p),
+    },
     returns="a tensor of digits, one for each pair",
     see='the section "Four operations", and the overflow in "Break it"',
 )
@@ -200,38 +146,26 @@ def _clock(p: int, seed: int | None) -> tuple[Tensor, Tensor, Tensor]:
     return table[0].clone(), table[1].clone(), table[:, 0].clone()
 
 
-_COMPLETE = Exercise(
+complete = Exercise(
     reference=_complete,
-    cases=(
-        Case("a renamed table with p = 7", lambda: _clock(7, seed=0)),
-        Case("the table of sums with p = 5 under its own names", lambda: _clock(5, seed=None)),
-        Case("the smallest table, p = 2", lambda: _clock(2, seed=0)),
-        Case("a renamed table with p = 61", lambda: _clock(61, seed=1)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda row_0, row_1, column_0: (row_0 + column_0[:, None] - row_0[0]) % len(row_0),
-            "you add hours, which is right for the table of sums only; here the labels have new "
-            "names, and adding names means nothing. Find the replacement that leads from the "
-            "first row to the second.",
+    cases={
+        "a renamed table with p = 7": lambda: _clock(7, seed=0),
+        "the table of sums with p = 5 under its own names": lambda: _clock(5, seed=None),
+        "the smallest table, p = 2": lambda: _clock(2, seed=0),
+        "a renamed table with p = 61": lambda: _clock(61, seed=1),
+    },
+    mistakes={
+        "you add hours, which is right for the table of sums only; here the labels have new "
+        "names, and adding names means nothing. Find the replacement that leads from the first "
+        "row to the second.": (
+            lambda row_0, row_1, column_0: (row_0 + column_0[:, None] - row_0[0]) % len(row_0)
         ),
-        Mistake(
-            lambda row_0, row_1, column_0: _steps(row_0, row_1),
-            "these are all the right rows, but in the order of the repeated step; the first "
-            "column says which row comes where.",
+        "these are all the right rows, but in the order of the repeated step; the first column "
+        "says which row comes where.": lambda row_0, row_1, column_0: _steps(row_0, row_1),
+        "rows and columns are exchanged: result[0] has to be the first row.": (
+            lambda row_0, row_1, column_0: _complete(row_0, row_1, column_0).T
         ),
-        Mistake(
-            lambda row_0, row_1, column_0: _complete(row_0, row_1, column_0).T,
-            "rows and columns are exchanged: result[0] has to be the first row.",
-        ),
-    ),
+    },
     returns="a (p, p) tensor, the whole table",
     see='the section "What a learner would have to know"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "encode": _ENCODE,
-    "blind_guess": _BLIND_GUESS,
-    "divide": _DIVIDE,
-    "complete": _COMPLETE,
-}

@@ -3,37 +3,35 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise, normal
 
-_NOISE = Exercise(
+noise = Exercise(
     reference=lambda n: 1 - 1 / n,
-    cases=(
-        Case("a block with 61 rows", lambda: (61,)),
-        Case("a block with one row", lambda: (1,)),
-        Case("a block with two rows", lambda: (2,)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda n: 1 / n,
-            "this is the share that the columns' means explain; asked is what they leave over.",
+    cases={
+        "a block with 61 rows": lambda: (61,),
+        "a block with one row": lambda: (1,),
+        "a block with two rows": lambda: (2,),
+    },
+    mistakes={
+        "this is the share that the columns' means explain; asked is what they leave over.": (
+            lambda n: 1 / n
         ),
-        Mistake(
-            lambda n: 1 - 1 / n**2,
-            "a circulant matrix has n free numbers, one for each diagonal, not a single one.",
+        "a circulant matrix has n free numbers, one for each diagonal, not a single one.": (
+            lambda n: 1 - 1 / n**2
         ),
-        Mistake(
-            lambda n: 1.0,
-            "near 1, but not 1: each column's mean takes away one of its n degrees of freedom.",
+        "near 1, but not 1: each column's mean takes away one of its n degrees of freedom.": (
+            lambda n: 1.0
         ),
-    ),
+    },
     returns="a number, the expected deviation",
     see='the section "What noise gives"',
 )
 
 
-def _margin(scores: Tensor, labels: Tensor) -> Tensor:
+def _margin(scores: Tensor, labels: Tensor, instead: float = -torch.inf) -> Tensor:
+    """`instead` stands for the right class's score when the largest wrong one is sought."""
     column = labels[:, None]
-    wrong = scores.scatter(1, column, -torch.inf).max(dim=1).values
+    wrong = scores.scatter(1, column, instead).max(dim=1).values
     return scores.gather(1, column)[:, 0] - wrong
 
 
@@ -44,54 +42,29 @@ def _some_scores() -> tuple[Tensor, Tensor]:
     return scores, right_in_half_of_them
 
 
-def _zeroed_margin(scores: Tensor, labels: Tensor) -> Tensor:
-    column = labels[:, None]
-    return scores.gather(1, column)[:, 0] - scores.scatter(1, column, 0.0).max(dim=1).values
-
-
-def _first_two(scores: Tensor, labels: Tensor) -> Tensor:
-    top = scores.topk(2, dim=1).values
-    return top[:, 0] - top[:, 1]
-
-
-_MARGIN = Exercise(
+margin = Exercise(
     reference=_margin,
-    cases=(
-        Case("eight rows, half of them answered right", _some_scores),
-        Case(
-            "scores that are all negative",
-            lambda: (-1 - _some_scores()[0], _some_scores()[1]),
+    cases={
+        "eight rows, half of them answered right": _some_scores,
+        "scores that are all negative": lambda: (-1 - _some_scores()[0], _some_scores()[1]),
+        "a tie between the right and a wrong class": (
+            lambda: (torch.tensor([[0.5, 0.5, 0.1]]), torch.tensor([1]))
         ),
-        Case(
-            "a tie between the right and a wrong class",
-            lambda: (torch.tensor([[0.5, 0.5, 0.1]]), torch.tensor([1])),
+        "two classes": lambda: (torch.tensor([[0.9, 0.1], [0.2, 0.7]]), torch.tensor([0, 0])),
+    },
+    mistakes={
+        "the sign is turned round: a row that is answered right has a positive margin.": (
+            lambda scores, labels: -_margin(scores, labels)
         ),
-        Case(
-            "two classes",
-            lambda: (torch.tensor([[0.9, 0.1], [0.2, 0.7]]), torch.tensor([0, 0])),
+        "your maximum includes the right class, so no margin is ever positive; take it over the "
+        "wrong classes only.": (
+            lambda scores, labels: scores.gather(1, labels[:, None])[:, 0] - scores.max(1).values
         ),
-    ),
-    mistakes=(
-        Mistake(
-            lambda scores, labels: -_margin(scores, labels),
-            "the sign is turned round: a row that is answered right has a positive margin.",
-        ),
-        Mistake(
-            lambda scores, labels: scores.gather(1, labels[:, None])[:, 0] - scores.max(1).values,
-            "your maximum includes the right class, so no margin is ever positive; take it over "
-            "the wrong classes only.",
-        ),
-        Mistake(
-            _first_two,
-            "this is the lead of the best class over the second, whichever they are; a machine "
-            "can be far ahead and wrong.",
-        ),
-        Mistake(
-            _zeroed_margin,
-            "you set the right score to 0 before the maximum; where all other scores are "
-            "negative, 0 wins. Use -torch.inf.",
-        ),
-    ),
+        "this is the lead of the best class over the second, whichever they are; a machine can be "
+        "far ahead and wrong.": lambda scores, labels: -scores.topk(2).values.diff()[:, 0],
+        "you set the right score to 0 before the maximum; where all other scores are negative, 0 "
+        "wins. Use -torch.inf.": lambda scores, labels: _margin(scores, labels, instead=0.0),
+    },
     returns="a tensor with one margin for each row",
     see='the section "Is it the accuracy that is too coarse?"',
 )
@@ -108,59 +81,35 @@ def _blocks(M: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _feature_matrix(seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    half = torch.randn(10, 10, generator=generator, dtype=torch.float64) + 0.2
-    return half @ half.T / 10 + torch.eye(10, dtype=torch.float64)
+    half = normal(10, 10, seed=seed) + 0.2
+    return half @ half.T / 10 + torch.eye(10).double()
 
 
-def _centred_block_alignment(M: Tensor, reference: Tensor) -> float:
-    A, B = _blocks(M, reference)
-    return _cosine(A - A.mean(), B - B.mean())
-
-
-def _upper_left_alignment(M: Tensor, reference: Tensor) -> float:
-    half = len(M) // 2
-    return _cosine(M[:half, :half], reference[:half, :half])
-
-
-_BLOCK = Exercise(
+block = Exercise(
     reference=lambda M, reference: _cosine(*_blocks(M, reference)),
-    cases=(
-        Case("two different matrices", lambda: (_feature_matrix(0), _feature_matrix(1))),
-        Case(
-            "M = I, whose block is zero",
-            lambda: (torch.eye(10, dtype=torch.float64), _feature_matrix(1)),
+    cases={
+        "two different matrices": lambda: (_feature_matrix(0), _feature_matrix(1)),
+        "M = I, whose block is zero": lambda: (torch.eye(10).double(), _feature_matrix(1)),
+        "a matrix and twice the same": lambda: (_feature_matrix(0), 2 * _feature_matrix(0)),
+        "blocks that point in opposite directions": (
+            lambda: (_feature_matrix(0), 3 * torch.eye(10).double() - _feature_matrix(0))
         ),
-        Case(
-            "a matrix and twice the same",
-            lambda: (_feature_matrix(0), 2 * _feature_matrix(0)),
+    },
+    mistakes={
+        "this is the alignment of the whole matrices, diagonals included; take the block "
+        "M[:half, half:] of both.": _cosine,
+        "this is a block on the diagonal, which joins a digit with itself; the block that joins "
+        "the two digits is M[:half, half:].": (
+            lambda M, reference: _cosine(*(A[: len(A) // 2, : len(A) // 2] for A in (M, reference)))
         ),
-        Case(
-            "blocks that point in opposite directions",
-            lambda: (_feature_matrix(0), 3 * torch.eye(10).double() - _feature_matrix(0)),
+        "the inner product still depends on the size of the blocks; divide by both norms.": (
+            lambda M, reference: float(torch.mul(*_blocks(M, reference)).sum())
         ),
-    ),
-    mistakes=(
-        Mistake(
-            _cosine,
-            "this is the alignment of the whole matrices, diagonals included; take the block "
-            "M[:half, half:] of both.",
+        "you subtract the means first; that is a correlation. A cosine is taken of the matrices "
+        "as they are.": (
+            lambda M, reference: _cosine(*(A - A.mean() for A in _blocks(M, reference)))
         ),
-        Mistake(
-            _upper_left_alignment,
-            "this is a block on the diagonal, which joins a digit with itself; the block that "
-            "joins the two digits is M[:half, half:].",
-        ),
-        Mistake(
-            lambda M, reference: float((_blocks(M, reference)[0] * _blocks(M, reference)[1]).sum()),
-            "the inner product still depends on the size of the blocks; divide by both norms.",
-        ),
-        Mistake(
-            _centred_block_alignment,
-            "you subtract the means first; that is a correlation. A cosine is taken of the "
-            "matrices as they are.",
-        ),
-    ),
+    },
     returns="a number, the cosine, or 0.0 if a block is zero",
     see='the sections "By hand: how near is the end?" and "A measure that cannot fail"',
 )
@@ -187,65 +136,44 @@ def _alarm_of_falls_in_all(deviations: list[float], n: int, falls: int) -> int |
     return None
 
 
-def _late_alarm(deviations: list[float], n: int, falls: int) -> int | None:
-    found = _alarm(deviations, n, falls)
-    return None if found is None else found + 1
-
-
-_NAN = float("nan")
-_GAUSSIAN = [_NAN, 0.77, 0.68, 0.575, 0.464, 0.359, 0.27, 0.201]
-_QUADRATIC = [_NAN, 0.47, 0.672, 0.563, 0.45, 0.345, 0.258]
-_STARVED = [_NAN, 0.971, 0.96, 0.945, 0.928, 0.909, 0.89]
-
-_ALARM = Exercise(
+alarm = Exercise(
     reference=_alarm,
-    cases=(
-        Case("a run like that of +", lambda: (list(_GAUSSIAN), 61, 3)),
-        Case("a run that is low at first and then rises", lambda: (list(_QUADRATIC), 61, 3)),
-        Case("a run that falls, but not far", lambda: (list(_STARVED), 61, 3)),
-        Case(
-            "a small block, where noise is 0.8", lambda: ([_NAN, 0.75, 0.7, 0.6, 0.45, 0.3], 5, 2)
+    cases={
+        "a run like that of +": (
+            lambda: ([torch.nan, 0.77, 0.68, 0.575, 0.464, 0.359, 0.27, 0.201], 61, 3)
         ),
-        Case(
-            "a run that rises once on its way down",
-            lambda: ([_NAN, 0.9, 0.8, 0.85, 0.7, 0.45, 0.4], 61, 3),
+        "a run that is low at first and then rises": (
+            lambda: ([torch.nan, 0.47, 0.672, 0.563, 0.45, 0.345, 0.258], 61, 3)
         ),
-        Case("a run that is too short for so many falls", lambda: ([_NAN, 0.4, 0.3], 61, 3)),
-    ),
-    mistakes=(
-        Mistake(
-            _late_alarm,
-            "you are one step late: the list starts with step 0, so a position in it is the step.",
+        "a run that falls, but not far": (
+            lambda: ([torch.nan, 0.971, 0.96, 0.945, 0.928, 0.909, 0.89], 61, 3)
         ),
-        Mistake(
-            _alarm_of_falls_in_all,
-            "you count all falls; asked are falls in a row, so a rise begins the count again.",
+        "a small block, where noise is 0.8": lambda: ([torch.nan, 0.75, 0.7, 0.6, 0.45, 0.3], 5, 2),
+        "a run that rises once on its way down": (
+            lambda: ([torch.nan, 0.9, 0.8, 0.85, 0.7, 0.45, 0.4], 61, 3)
         ),
-        Mistake(
+        "a run that is too short for so many falls": lambda: ([torch.nan, 0.4, 0.3], 61, 3),
+    },
+    mistakes={
+        "you are one step late: the list starts with step 0, so a position in it is the step.": (
+            lambda deviations, *rest: _alarm([torch.nan, *deviations], *rest)
+        ),
+        "you count all falls; asked are falls in a row, so a rise begins the count again.": (
+            _alarm_of_falls_in_all
+        ),
+        "you ring at the first low value; a value can be low by accident, and has to have fallen "
+        "in each of the last updates.": (
             lambda deviations, n, falls: next(
                 (i for i, value in enumerate(deviations) if value < (1 - 1 / n) / 2), None
-            ),
-            "you ring at the first low value; a value can be low by accident, and has to have "
-            "fallen in each of the last updates.",
+            )
         ),
-        Mistake(
-            lambda deviations, n, falls: _alarm(deviations, n, falls, level=torch.inf),
-            "you ring after enough falls, however small; the deviation has to be below half the "
-            "noise level, too.",
+        "you ring after enough falls, however small; the deviation has to be below half the "
+        "noise level, too.": (
+            lambda deviations, n, falls: _alarm(deviations, n, falls, level=torch.inf)
         ),
-        Mistake(
-            lambda deviations, n, falls: _alarm(deviations, n, falls, level=0.5),
-            "0.5 is half of 1; asked is half of the noise level, (1 - 1/n) / 2, which is lower "
-            "for a small block.",
-        ),
-    ),
+        "0.5 is half of 1; asked is half of the noise level, (1 - 1/n) / 2, which is lower for "
+        "a small block.": lambda deviations, n, falls: _alarm(deviations, n, falls, level=0.5),
+    },
     returns="an int, the step, or None if the alarm never rings",
     see='the section "Another kernel"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "noise": _NOISE,
-    "margin": _MARGIN,
-    "block": _BLOCK,
-    "alarm": _ALARM,
-}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.circulant import circulant_matrix
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise, normal
 from rfm_tutorial.fourier import dft_matrix
 from rfm_tutorial.modular import ModularTask
 
@@ -16,142 +16,106 @@ def _scores(a: int, b: int, p: int, conjugate: str = "b") -> Tensor:
     return p**0.5 * ((left * right) @ F.conj()).real
 
 
-_SUBTRACT = Exercise(
+subtract = Exercise(
     reference=_scores,
-    cases=(
-        Case("17 − 40 modulo 61", lambda: (17, 40, 61)),
-        Case("a digit minus itself", lambda: (4, 4, 7)),
-        Case("a modulus that is not prime", lambda: (3, 10, 12)),
-        Case("p = 2", lambda: (0, 1, 2)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda a, b, p: _scores(a, b, p, conjugate=""),
-            "these are the scores of a + b: to subtract, conjugate the phases of b.",
+    cases={
+        "17 − 40 modulo 61": lambda: (17, 40, 61),
+        "a digit minus itself": lambda: (4, 4, 7),
+        "a modulus that is not prime": lambda: (3, 10, 12),
+        "p = 2": lambda: (0, 1, 2),
+    },
+    mistakes={
+        "these are the scores of a + b: to subtract, conjugate the phases of b.": (
+            lambda a, b, p: _scores(a, b, p, conjugate="")
         ),
-        Mistake(
-            lambda a, b, p: _scores(a, b, p, conjugate="a"),
-            "these are the scores of b − a: is there a conjugate on the phases of b, and one on "
-            "those of the classes?",
+        "these are the scores of b − a: is there a conjugate on the phases of b, and one on those "
+        "of the classes?": lambda a, b, p: _scores(a, b, p, conjugate="a"),
+        "the factor √p is missing: the largest score has to be 1.": (
+            lambda a, b, p: _scores(a, b, p) / p**0.5
         ),
-        Mistake(
-            lambda a, b, p: _scores(a, b, p) / p**0.5,
-            "the factor √p is missing: the largest score has to be 1.",
+        "F is not normalised: with exp(−2πi jk / p) / √p as its entries, the largest score is 1.": (
+            lambda a, b, p: _scores(a, b, p) * p**1.5
         ),
-        Mistake(
-            lambda a, b, p: _scores(a, b, p) * p**1.5,
-            "F is not normalised: with exp(−2πi jk / p) / √p as its entries, the largest score "
-            "is 1.",
-        ),
-    ),
+    },
     returns="a real tensor with p scores",
     see='the section "Subtract with a conjugate"',
 )
 
 
-def _margin(frequencies: list[int], n: int) -> float:
-    k = sorted({f % n for f in frequencies} | {-f % n for f in frequencies})
-    turns = (torch.arange(1, n)[:, None] * torch.tensor(k) % n).double() / n
-    return float((1 - torch.cos(2 * torch.pi * turns)).sum(1).min() / n)
-
-
-def _listed(frequencies: list[int], n: int) -> Tensor:
-    """The same, for the frequencies as they are listed, without mirrors."""
+def _gaps(frequencies: list[int], n: int) -> Tensor:
+    """What the score of each wrong class lacks, from the frequencies as they are listed."""
     turns = (torch.arange(1, n)[:, None] * torch.tensor(frequencies) % n).double() / n
     return (1 - torch.cos(2 * torch.pi * turns)).sum(1) / n
 
 
-_MARGIN = Exercise(
+def _margin(frequencies: list[int], n: int) -> float:
+    with_mirrors = {f % n for f in frequencies} | {-f % n for f in frequencies}
+    return float(_gaps(sorted(with_mirrors), n).min())
+
+
+margin = Exercise(
     reference=_margin,
-    cases=(
-        Case("frequencies 3 and 8 of 61", lambda: ([3, 8], 61)),
-        Case("a frequency that shares a factor with n", lambda: ([4], 12)),
-        Case("a frequency that is its own mirror", lambda: ([1, 6], 12)),
-        Case("a frequency together with its mirror", lambda: ([2, 5], 7)),
-        Case("all frequencies", lambda: (list(range(7)), 7)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda frequencies, n: float(_listed(frequencies, n).min()),
-            "the mirrors n − k are missing: each of them adds as much as its frequency.",
+    cases={
+        "frequencies 3 and 8 of 61": lambda: ([3, 8], 61),
+        "a frequency that shares a factor with n": lambda: ([4], 12),
+        "a frequency that is its own mirror": lambda: ([1, 6], 12),
+        "a frequency together with its mirror": lambda: ([2, 5], 7),
+        "all frequencies": lambda: (list(range(7)), 7),
+    },
+    mistakes={
+        "the mirrors n − k are missing: each of them adds as much as its frequency.": (
+            lambda frequencies, n: float(_gaps(frequencies, n).min())
         ),
-        Mistake(
-            lambda frequencies, n: float(2 * _listed(frequencies, n).min()),
-            "a frequency counts once: n/2 and 0 are their own mirrors, and a mirror that is listed "
-            "already is not counted again.",
+        "a frequency counts once: n/2 and 0 are their own mirrors, and a mirror that is listed "
+        "already is not counted again.": (
+            lambda frequencies, n: float(2 * _gaps(frequencies, n).min())
         ),
-        Mistake(
-            lambda frequencies, n: _margin(frequencies, n) * n / (2 * len(frequencies)),
-            "you divide by the number of frequencies in use; the scores of the chapter are divided "
-            "by n.",
+        "you divide by the number of frequencies in use; the scores of the chapter are "
+        "divided by n.": (
+            lambda frequencies, n: _margin(frequencies, n) * n / (2 * len(frequencies))
         ),
-        Mistake(
-            lambda frequencies, n: float(
-                (2 / n) * (1 - torch.cos(torch.tensor(2 * torch.pi / n).double()))
-            ),
-            "this is the margin of one frequency that shares no factor with n; with more of them, "
-            "look at every wrong class and take the smallest gap.",
-        ),
-    ),
+        "this is the margin of one frequency that shares no factor with n; with more of them, look "
+        "at every wrong class and take the smallest gap.": lambda frequencies, n: _margin([1], n),
+    },
     returns="a number, the smallest gap between the label's score and another's",
     see='the section "How many frequencies are needed?"',
 )
 
 
-def _circulant_times(row: Tensor, v: Tensor) -> Tensor:
-    return circulant_matrix(row) @ v
-
-
-def _noise(n: int, seed: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    row, v = torch.randn(2, n, generator=generator, dtype=torch.float64)
-    return row, v
-
-
-def _shift(n: int) -> tuple[Tensor, Tensor]:
-    return torch.eye(n, dtype=torch.float64)[1], torch.arange(1.0, n + 1, dtype=torch.float64)
-
-
-_TIMES = Exercise(
-    reference=_circulant_times,
-    cases=(
-        Case("two random vectors of 7 entries", lambda: _noise(7, seed=0)),
-        Case("an even number of entries", lambda: _noise(8, seed=1)),
-        Case("a single entry", lambda: _noise(1, seed=2)),
-        Case("the cyclic shift, which moves the entries of v", lambda: _shift(9)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda row, v: circulant_matrix(row).T @ v,
-            "this is Cᵀv, the convolution of row and v: the eigenvalues of C are the conjugates of "
-            "the transform of its first row.",
+times = Exercise(
+    reference=lambda row, v: circulant_matrix(row) @ v,
+    cases={
+        "two random vectors of 7 entries": lambda: tuple(normal(2, 7)),
+        "an even number of entries": lambda: tuple(normal(2, 8, seed=1)),
+        "a single entry": lambda: tuple(normal(2, 1, seed=2)),
+        "the cyclic shift, which moves the entries of v": (
+            lambda: (torch.eye(9).double()[1], torch.arange(1, 10).double())
         ),
-        Mistake(
-            lambda row, v: len(v) * circulant_matrix(row) @ v,
-            "you are n times too large: transform with 1/√n twice, or divide by n once.",
+    },
+    mistakes={
+        "this is Cᵀv, the convolution of row and v: the eigenvalues of C are the conjugates of the "
+        "transform of its first row.": lambda row, v: circulant_matrix(row).T @ v,
+        "you are n times too large: transform with 1/√n twice, or divide by n once.": (
+            lambda row, v: len(v) * circulant_matrix(row) @ v
         ),
-        Mistake(
-            lambda row, v: circulant_matrix(row) @ v / len(v) ** 0.5,
-            "you are √n times too small: with the unitary transform the eigenvalues are √n times "
-            "the transform of the row.",
+        "you are √n times too small: with the unitary transform the eigenvalues are √n times the "
+        "transform of the row.": lambda row, v: circulant_matrix(row) @ v / len(v) ** 0.5,
+        "the conjugate is on the wrong factor: it belongs on the transform of the row.": (
+            lambda row, v: circulant_matrix(v) @ row
         ),
-        Mistake(
-            lambda row, v: circulant_matrix(v) @ row,
-            "the conjugate is on the wrong factor: it belongs on the transform of the row.",
+        "entries are multiplied after the transform, and the product is transformed back.": (
+            lambda row, v: row * v
         ),
-        Mistake(
-            lambda row, v: row * v,
-            "entries are multiplied after the transform, and the product is transformed back.",
-        ),
-    ),
+    },
     returns="a real tensor with the entries of Cv",
     see='the section "What a circulant matrix does to a wave"',
 )
 
 
-def _weights(y: Tensor) -> Tensor:
+def _weights(y: Tensor, corrected: bool = True) -> Tensor:
+    """`corrected`: for the sum of the whole table W, which every sum of a row of y contains."""
     p = len(y)
-    total = y.sum() / (2 * p + 2)
+    total = y.sum() / (2 * p + 2) if corrected else 0
     rows, columns = (y.sum(1) - total) / (p + 2), (y.sum(0) - total) / (p + 2)
     return (y - rows[:, None] - columns) / 2
 
@@ -166,43 +130,21 @@ def _shuffled_table() -> tuple[Tensor]:
     return (cells[order].reshape(5, 5),)
 
 
-def _rows_not_corrected(y: Tensor) -> Tensor:
-    p = len(y)
-    rows, columns = y.sum(1) / (p + 2), y.sum(0) / (p + 2)
-    return (y - rows[:, None] - columns) / 2
-
-
-_WEIGHTS = Exercise(
+weights = Exercise(
     reference=_weights,
-    cases=(
-        Case("a class of − mod 7", lambda: (_table("sub", 7, 3),)),
-        Case("a shuffled class", _shuffled_table),
-        Case("a table of ones", lambda: (torch.ones(4, 4).double(),)),
-        Case("a table of zeros", lambda: (torch.zeros(3, 3).double(),)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda y: y / 2 - 1 / (2 * len(y) + 2),
-            "this formula holds if every row and column of y has a single one; here they have not. "
-            "Use the sums of the rows and columns as they are.",
-        ),
-        Mistake(
-            lambda y: y / 2,
-            "B is not 2 I: the sums of the row and of the column belong to it.",
-        ),
-        Mistake(
-            _rows_not_corrected,
-            "the sum of a row of y is (p + 2) times the sum of that row of W, plus the sum of the "
-            "whole table W, which you left out.",
-        ),
-    ),
+    cases={
+        "a class of − mod 7": lambda: (_table("sub", 7, 3),),
+        "a shuffled class": _shuffled_table,
+        "a table of ones": lambda: (torch.ones(4, 4).double(),),
+        "a table of zeros": lambda: (torch.zeros(3, 3).double(),),
+    },
+    mistakes={
+        "this formula holds if every row and column of y has a single one; here they have not. Use "
+        "the sums of the rows and columns as they are.": lambda y: y / 2 - 1 / (2 * len(y) + 2),
+        "B is not 2 I: the sums of the row and of the column belong to it.": lambda y: y / 2,
+        "the sum of a row of y is (p + 2) times the sum of that row of W, plus the sum of the "
+        "whole table W, which you left out.": lambda y: _weights(y, corrected=False),
+    },
     returns="a (p, p) tensor, the table W",
     see='the section "The theorem, step by step"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "subtract": _SUBTRACT,
-    "margin": _MARGIN,
-    "times": _TIMES,
-    "weights": _WEIGHTS,
-}

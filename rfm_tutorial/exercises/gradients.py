@@ -3,45 +3,33 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake, normal, psd
+from rfm_tutorial.exercises.judging import Exercise, normal, psd
 
+_NOT_AVERAGED = "this is the sum over the inputs; the AGOP is their average."
 
-def _slope_along(G: Tensor, v: Tensor) -> float:
-    return float((v @ G @ v / (v @ v)).sqrt())
-
-
-_ONE_DIRECTION = torch.outer(torch.tensor([2.0, 0, -1]), torch.tensor([2.0, 0, -1])).double()
-
-_SLOPE_ALONG = Exercise(
-    reference=_slope_along,
-    cases=(
-        Case("a random AGOP and a direction", lambda: (psd(5, 0), normal(5, seed=1))),
-        Case(
-            "a direction that the function ignores",
-            lambda: (_ONE_DIRECTION.clone(), torch.tensor([1.0, 5.0, 2.0]).double()),
+slope_along = Exercise(
+    reference=lambda G, v: float((v @ G @ v / (v @ v)).sqrt()),
+    cases={
+        "a random AGOP and a direction": lambda: (psd(5, 0), normal(5, seed=1)),
+        "a direction that the function ignores": (
+            lambda: (
+                torch.tensor([[4.0, 0, -2], [0, 0, 0], [-2, 0, 1]]).double(),
+                torch.tensor([1.0, 5, 2]).double(),
+            )
         ),
-        Case(
-            "a direction a thousand times as long",
-            lambda: (psd(5, 0), 1000 * normal(5, seed=1)),
+        "a direction a thousand times as long": lambda: (psd(5, 0), 1000 * normal(5, seed=1)),
+        "one input only": lambda: (torch.full((1, 1), 4.0).double(), torch.ones(1).double()),
+    },
+    mistakes={
+        "this is the mean squared slope; asked is its square root.": (
+            lambda G, v: float(v @ G @ v / (v @ v))
         ),
-        Case("one input only", lambda: (torch.full((1, 1), 4.0).double(), torch.ones(1).double())),
-    ),
-    mistakes=(
-        Mistake(
-            lambda G, v: float(v @ G @ v / (v @ v)),
-            "this is the mean squared slope; asked is its square root.",
+        "your answer grows with the length of v; divide by it, so that only "
+        "the direction counts.": lambda G, v: float((v @ G @ v).sqrt()),
+        "this is the length of Gv; the mean squared slope along v is vᵀGv, with v on both sides.": (
+            lambda G, v: float((G @ v).norm() / v.norm())
         ),
-        Mistake(
-            lambda G, v: float((v @ G @ v).sqrt()),
-            "your answer grows with the length of v; divide by it, so that only the direction "
-            "counts.",
-        ),
-        Mistake(
-            lambda G, v: float((G @ v).norm() / v.norm()),
-            "this is the length of Gv; the mean squared slope along v is vᵀGv, with v on both "
-            "sides.",
-        ),
-    ),
+    },
     returns="a number, the root mean square slope along v",
     see='the section "What the matrix says"',
 )
@@ -52,42 +40,29 @@ def _quadratic_form(A: Tensor, X: Tensor) -> Tensor:
     return S @ (X.T @ X / len(X)) @ S
 
 
-_ANTISYMMETRIC = torch.tensor([[0.0, 1, -2], [-1, 0, 3], [2, -3, 0]]).double()
-
-_QUADRATIC_FORM = Exercise(
+quadratic_form = Exercise(
     reference=_quadratic_form,
-    cases=(
-        Case(
-            "a matrix that is not symmetric",
-            lambda: (normal(4, 4), normal(9, 4, seed=1) + 1),
+    cases={
+        "a matrix that is not symmetric": lambda: (normal(4, 4), normal(9, 4, seed=1) + 1),
+        "a symmetric matrix": lambda: (psd(3, 2), normal(7, 3, seed=3)),
+        "a matrix with Aᵀ = −A, for which f is 0 everywhere": (
+            lambda: (
+                torch.tensor([[0.0, 1, -2], [-1, 0, 3], [2, -3, 0]]).double(),
+                normal(6, 3, seed=4),
+            )
         ),
-        Case("a symmetric matrix", lambda: (psd(3, 2), normal(7, 3, seed=3))),
-        Case(
-            "a matrix with Aᵀ = −A, for which f is 0 everywhere",
-            lambda: (_ANTISYMMETRIC.clone(), normal(6, 3, seed=4)),
+        "a single input": lambda: (normal(3, 3, seed=5), normal(1, 3, seed=6)),
+    },
+    mistakes={
+        "2Ax is the gradient only if A is symmetric; in general both factors x contribute, with A "
+        "and with Aᵀ.": lambda A, X: 4 * A @ (X.T @ X / len(X)) @ A.T,
+        "a factor is missing: the gradient of xᵀAx is (A + Aᵀ)x, without a half.": (
+            lambda A, X: _quadratic_form(A, X) / 4
         ),
-        Case("a single input", lambda: (normal(3, 3, seed=5), normal(1, 3, seed=6))),
-    ),
-    mistakes=(
-        Mistake(
-            lambda A, X: 4 * A @ (X.T @ X / len(X)) @ A.T,
-            "2Ax is the gradient only if A is symmetric; in general both factors x contribute, "
-            "with A and with Aᵀ.",
-        ),
-        Mistake(
-            lambda A, X: _quadratic_form(A, X) / 4,
-            "a factor is missing: the gradient of xᵀAx is (A + Aᵀ)x, without a half.",
-        ),
-        Mistake(
-            lambda A, X: _quadratic_form(A, X) * len(X),
-            "this is the sum over the inputs; the AGOP is their average.",
-        ),
-        Mistake(
-            lambda A, X: _quadratic_form(A, X - X.mean(0)),
-            "this is the centred AGOP, or the covariance in place of XᵀX/n; asked is the one "
-            "that is not centred.",
-        ),
-    ),
+        _NOT_AVERAGED: lambda A, X: _quadratic_form(A, X) * len(X),
+        "this is the centred AGOP, or the covariance in place of XᵀX/n; "
+        "asked is the one that is not centred.": lambda A, X: _quadratic_form(A, X - X.mean(0)),
+    },
     returns="a (d, d) tensor, the AGOP",
     see='step 1 in the section "The AGOP of a kernel machine, derived"',
 )
@@ -117,51 +92,37 @@ def _without_the_rest(J: Tensor, batch_size: int) -> Tensor:
     return _centred(J[:whole] if whole else J, batch_size)
 
 
-_BATCHES = Exercise(
+batches = Exercise(
     reference=_centred,
-    cases=(
-        Case(
-            "ten rows in batches of four",
-            lambda: (normal(10, 3, 4) + normal(3, 4, seed=1), 4),
-        ),
-        Case("batches of a single row", lambda: (normal(5, 2, 3, seed=2) + 1, 1)),
-        Case("a batch size larger than n", lambda: (normal(5, 2, 3, seed=3) + 1, 100)),
-        Case("one output", lambda: (normal(7, 1, 3, seed=4) + 1, 3)),
-    ),
-    mistakes=(
-        Mistake(
-            _centred_per_batch,
-            "you subtract each batch's own mean, so the answer depends on the batch size; "
-            "subtract the mean over all rows, at the end.",
-        ),
-        Mistake(
-            lambda J, batch_size: _moments(J),
-            "the gradients are not centred: take away the mean gradients, mᵀm summed over the "
-            "outputs.",
-        ),
-        Mistake(
-            _equal_weights,
-            "you average the batches as if they were equally large; add up sums and divide by n "
-            "once, at the end.",
-        ),
-        Mistake(
-            lambda J, batch_size: _moments(J - J.mean((0, 1))),
-            "you subtract one mean pooled over the outputs; each output has a mean gradient of "
-            "its own.",
-        ),
-        Mistake(
-            _without_the_rest,
-            "the last batch is missing: it can be smaller than batch_size.",
-        ),
-    ),
+    cases={
+        "ten rows in batches of four": lambda: (normal(10, 3, 4) + normal(3, 4, seed=1), 4),
+        "batches of a single row": lambda: (normal(5, 2, 3, seed=2) + 1, 1),
+        "a batch size larger than n": lambda: (normal(5, 2, 3, seed=3) + 1, 100),
+        "one output": lambda: (normal(7, 1, 3, seed=4) + 1, 3),
+    },
+    mistakes={
+        "you subtract each batch's own mean, so the answer depends on the batch size; subtract the "
+        "mean over all rows, at the end.": _centred_per_batch,
+        "the gradients are not centred: take away the mean gradients, mᵀm summed "
+        "over the outputs.": lambda J, batch_size: _moments(J),
+        "you average the batches as if they were equally large; add up sums and divide by n once, "
+        "at the end.": _equal_weights,
+        "you subtract one mean pooled over the outputs; each output has a mean gradient "
+        "of its own.": lambda J, batch_size: _moments(J - J.mean((0, 1))),
+        "the last batch is missing: it can be smaller than batch_size.": _without_the_rest,
+    },
     returns="a (d, d) tensor, the centred AGOP",
     see='the section "Several outputs, and centering"',
 )
 
 
-def _quadratic_kernel(X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
-    W = 2 * X @ M @ X.T
+def _agop(W: Tensor, X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
+    """The AGOP of a kernel whose gradient is the weight, one for each pair of inputs, times Mz."""
     return M @ X.T @ ((alpha @ alpha.T) * (W @ W.T)) @ X @ M / len(X)
+
+
+def _quadratic_kernel(X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
+    return _agop(2 * X @ M @ X.T, X, alpha, M)
 
 
 def _with_own_center(X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
@@ -171,64 +132,35 @@ def _with_own_center(X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
     return M @ _moments(pulls - own) @ M
 
 
-def _with_values(X: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
-    W = (X @ M @ X.T).square()
-    return M @ X.T @ ((alpha @ alpha.T) * (W @ W.T)) @ X @ M / len(X)
-
-
 def _machine(n: int, c: int, d: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     M = psd(d, seed + 2) / d
     return normal(n, d, seed=seed), normal(n, c, seed=seed + 1), (M + M.T) / 2
 
 
-_QUADRATIC_KERNEL = Exercise(
+quadratic_kernel = Exercise(
     reference=_quadratic_kernel,
-    cases=(
-        Case("a machine with three outputs", lambda: _machine(8, 3, 5, seed=0)),
-        Case("M = I", lambda: (*_machine(8, 3, 5, seed=3)[:2], torch.eye(5).double())),
-        Case("one output", lambda: _machine(6, 1, 4, seed=6)),
-        Case(
-            "a feature matrix that hides the first input",
-            lambda: (
-                *_machine(6, 2, 3, seed=9)[:2],
-                torch.diag(torch.tensor([0.0, 1, 2])).double(),
-            ),
+    cases={
+        "a machine with three outputs": lambda: _machine(8, 3, 5, seed=0),
+        "M = I": lambda: (*_machine(8, 3, 5, seed=3)[:2], torch.eye(5).double()),
+        "one output": lambda: _machine(6, 1, 4, seed=6),
+        "a feature matrix that hides the first input": (
+            lambda: (*_machine(6, 2, 3, seed=9)[:2], torch.diag(torch.tensor([0.0, 1, 2])).double())
         ),
-    ),
-    mistakes=(
-        Mistake(
-            lambda X, alpha, M: _quadratic_kernel(X, alpha, M) / 4,
-            "the factor 2 of the derivative of a square is missing in the weights; it enters "
-            "squared.",
+    },
+    mistakes={
+        "the factor 2 of the derivative of a square is missing in the weights; "
+        "it enters squared.": lambda X, alpha, M: _agop(X @ M @ X.T, X, alpha, M),
+        "M is missing in front: the gradient of the kernel is w · Mz, so the AGOP has M "
+        "on both sides.": (
+            lambda X, alpha, M: _agop(2 * X @ M @ X.T, X, alpha, torch.eye(len(M)).double())
         ),
-        Mistake(
-            lambda X, alpha, M: (
-                X.T @ ((alpha @ alpha.T) * (2 * X @ M @ X.T).matrix_power(2)) @ X / len(X)
-            ),
-            "M is missing in front: the gradient of the kernel is w · Mz, so the AGOP has M on "
-            "both sides.",
+        "you subtract x_j; that term belongs to kernels of the distance, where the gradient points "
+        "along z − x. Here it points along Mz.": _with_own_center,
+        "your weights are the kernel's values; the derivative of t² is 2t.": (
+            lambda X, alpha, M: _agop((X @ M @ X.T).square(), X, alpha, M)
         ),
-        Mistake(
-            _with_own_center,
-            "you subtract x_j; that term belongs to kernels of the distance, where the gradient "
-            "points along z − x. Here it points along Mz.",
-        ),
-        Mistake(
-            _with_values,
-            "your weights are the kernel's values; the derivative of t² is 2t.",
-        ),
-        Mistake(
-            lambda X, alpha, M: _quadratic_kernel(X, alpha, M) * len(X),
-            "this is the sum over the inputs; the AGOP is their average.",
-        ),
-    ),
+        _NOT_AVERAGED: lambda X, alpha, M: _quadratic_kernel(X, alpha, M) * len(X),
+    },
     returns="a (d, d) tensor, the AGOP",
     see='the section "The closed form, which needs no gradients"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "slope_along": _SLOPE_ALONG,
-    "quadratic_form": _QUADRATIC_FORM,
-    "batches": _BATCHES,
-    "quadratic_kernel": _QUADRATIC_KERNEL,
-}

@@ -12,31 +12,22 @@ RUNGS = ("shape", "values", "edges")
 
 
 @dataclass(frozen=True)
-class Case:
-    """Inputs for an answer. The first case of an exercise is ordinary, the others are edges."""
-
-    name: str
-    inputs: Callable[[], tuple]
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that is often given, and what to say to it."""
-
-    function: Callable
-    message: str
-
-
-@dataclass(frozen=True)
 class Exercise:
-    """What `check` needs to know of one exercise."""
+    """What `check` needs to know of one exercise.
+
+    Inputs are copied before a function gets them, so cases may share what they are made of.
+    """
 
     reference: Callable
-    cases: tuple[Case, ...]
-    mistakes: tuple[Mistake, ...]
+    """A right answer."""
+    cases: dict[str, Callable[[], tuple]]
+    """From what is tried, in words, to what makes its inputs. The first is ordinary, the others
+    are edges."""
+    mistakes: dict[str, Callable]
+    """From what to say to a wrong answer that is often given, to that answer."""
     returns: str
     """In words, what the function gives back."""
-    see: str
+    see: str = ""
     """Where in the book to look."""
 
 
@@ -65,48 +56,41 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     if not callable(answer):
         found = type(answer).__name__
         return Verdict("shape", f"check needs your function itself, but got a value ({found}).")
-    for number, case in enumerate(exercise.cases):
-        verdict = _judge_case(exercise, case, answer, ordinary=number == 0)
-        if verdict is not None:
-            return verdict
-    edges = len(exercise.cases) - 1
-    return Verdict(None, f"right on an ordinary case and on {edges} edge case{'s'[: edges != 1]}.")
+    ordinary, *edges = exercise.cases
+    if verdict := _judge_case(exercise, ordinary, answer):
+        return verdict
+    for edge in edges:
+        if verdict := _judge_case(exercise, edge, answer):
+            return Verdict("edges", verdict.message)
+    s = "" if len(edges) == 1 else "s"
+    return Verdict(None, f"right on an ordinary case and on {len(edges)} edge case{s}.")
 
 
-def _judge_case(exercise: Exercise, case: Case, answer: Callable, ordinary: bool) -> Verdict | None:
-    inputs = case.inputs()
+def _judge_case(exercise: Exercise, case: str, answer: Callable) -> Verdict | None:
+    """The verdict on an answer to one case; None if it is right."""
+    inputs = exercise.cases[case]()
     expected = exercise.reference(*deepcopy(inputs))
     given = deepcopy(inputs)
     try:
         result = answer(*given)
     # Whatever a reader's function raises is an answer to be judged, not a failure of the check.
     except Exception as error:
-        rung = "shape" if ordinary else "edges"
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Verdict(rung, f"on {case.name} your function raised {what}")
-    problem = _wrong_kind(result, expected)
-    share = 0.0 if problem else _share_right(result, expected)
-    rung = "values" if ordinary else "edges"
-    if share < 1:
-        for mistake in exercise.mistakes:
-            wrong = mistake.function(*deepcopy(inputs))
-            same_kind = result is not None and not _wrong_kind(result, wrong)
-            if same_kind and _share_right(result, wrong) == 1:
-                return Verdict(rung, mistake.message)
-        if problem:
-            return Verdict(
-                "shape" if ordinary else "edges",
-                f"on {case.name} your function returned {problem}; "
-                f"it should return {exercise.returns}.",
-            )
-        if isinstance(expected, Tensor):
-            found = f"{share:.1%} of the values are right"
-        else:
-            found = f"your function returned {result!r}, which is not right"
-        return Verdict(rung, f"on {case.name} {found}.")
-    if not all(_unchanged(before, after) for before, after in zip(inputs, given, strict=True)):
+        return Verdict("shape", f"on {case} your function raised {what}")
+    share = _share_right(result, expected)
+    if share == 1:
+        if all(_unchanged(before, after) for before, after in zip(inputs, given, strict=True)):
+            return None
         return Verdict("edges", "the values are right, but your function changed its input.")
-    return None
+    for message, wrong in exercise.mistakes.items():
+        if result is not None and _share_right(result, wrong(*deepcopy(inputs))) == 1:
+            return Verdict("values", message)
+    if problem := _wrong_kind(result, expected):
+        returned = f"your function returned {problem}; it should return {exercise.returns}"
+        return Verdict("shape", f"on {case} {returned}.")
+    if isinstance(expected, Tensor):
+        return Verdict("values", f"on {case} {share:.1%} of the values are right.")
+    return Verdict("values", f"on {case} your function returned {result!r}, which is not right.")
 
 
 def _wrong_kind(result: Any, expected: Any) -> str | None:
@@ -138,8 +122,11 @@ def _called(value: Any) -> str:
 
 
 def _share_right(result: Any, expected: Any) -> float:
-    if expected is None or result is None:
-        return float(result is expected)
+    """The share of the values that are right; 0 if they are of the wrong kind."""
+    if _wrong_kind(result, expected):
+        return 0.0
+    if expected is None:
+        return 1.0
     result, expected = torch.as_tensor(result).double(), torch.as_tensor(expected).double()
     if expected.numel() == 0:
         return 1.0

@@ -6,11 +6,15 @@ import statistics
 import torch
 from torch import Tensor
 
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake
+from rfm_tutorial.exercises.judging import Exercise
+
+
+def _places(claims: list[str], fragment: str) -> list[int]:
+    return [place for place, claim in enumerate(claims) if fragment in claim]
 
 
 def _pick(claims: list[str], fragment: str) -> int | None:
-    places = [place for place, claim in enumerate(claims) if fragment in claim]
+    places = _places(claims, fragment)
     return places[0] if len(places) == 1 else None
 
 
@@ -21,39 +25,29 @@ _CLAIMS = [
     "5 of 5 splits: at least 0.998 at step 25",
 ]
 
-_PICK = Exercise(
+pick = Exercise(
     reference=_pick,
-    cases=(
-        Case("a fragment of one claim", lambda: (list(_CLAIMS), "splits: at least")),
-        Case("a fragment of two claims", lambda: (list(_CLAIMS), "at step 25")),
-        Case("a fragment of no claim", lambda: (list(_CLAIMS), "test loss")),
-        Case("a chapter without claims", lambda: ([], "step")),
-    ),
-    mistakes=(
-        Mistake(
-            lambda claims, fragment: next(
-                (i for i, claim in enumerate(claims) if fragment in claim), None
-            ),
-            "you take the first of several: where a fragment fits two claims, nobody can tell "
-            "which one was meant, and the answer is None.",
+    cases={
+        "a fragment of one claim": lambda: (_CLAIMS, "splits: at least"),
+        "a fragment of two claims": lambda: (_CLAIMS, "at step 25"),
+        "a fragment of no claim": lambda: (_CLAIMS, "test loss"),
+        "a chapter without claims": lambda: ([], "step"),
+    },
+    mistakes={
+        "you take the first of several: where a fragment fits two claims, nobody can tell which "
+        "one was meant, and the answer is None.": (
+            lambda claims, fragment: min(_places(claims, fragment), default=None)
         ),
-        Mistake(
-            lambda claims, fragment: sum(fragment in claim for claim in claims),
-            "this is how many claims contain the fragment; asked is the place of the only one.",
+        "this is how many claims contain the fragment; asked is the place of the only one.": (
+            lambda claims, fragment: len(_places(claims, fragment))
         ),
-        Mistake(
-            lambda claims, fragment: max(
-                (i for i, claim in enumerate(claims) if fragment in claim), default=None
-            ),
-            "you take the last of several: where a fragment fits two claims, the answer is None.",
+        "you take the last of several: where a fragment fits two claims, the answer is None.": (
+            lambda claims, fragment: max(_places(claims, fragment), default=None)
         ),
-        Mistake(
-            lambda claims, fragment: next(
-                (i + 1 for i, claim in enumerate(claims) if fragment in claim), None
-            ),
-            "you are one place late: places are counted from 0, as in a Python list.",
+        "you are one place late: places are counted from 0, as in a Python list.": (
+            lambda claims, fragment: next((i + 1 for i in _places(claims, fragment)), None)
         ),
-    ),
+    },
     returns="an int, the place of the only claim with the fragment, or None",
     see='the section "Reading what the other pages have printed"',
 )
@@ -74,54 +68,46 @@ def _grade(parts: list[list[float]], thresholds: list[float]) -> int:
 
 _FIVE = [0.99, 1.0, 0.998, 1.0, 0.995]
 
-_GRADE = Exercise(
+grade = Exercise(
     reference=_grade,
-    cases=(
-        Case(
-            "two parts, each of which fails on one seed of five",
-            lambda: ([[0.99, 1.0, 0.998, 0.5, 0.995], [0.6, 0.9, 0.9, 0.9, 0.9]], [0.8, 0.7]),
+    cases={
+        "two parts, each of which fails on one seed of five": (
+            lambda: ([[0.99, 1.0, 0.998, 0.5, 0.995], [0.6, 0.9, 0.9, 0.9, 0.9]], [0.8, 0.7])
         ),
-        Case("one part that holds and one that does not", lambda: ([_FIVE, [0.1] * 5], [0.9] * 2)),
-        Case("two parts that hold on every seed", lambda: ([list(_FIVE)] * 2, [0.99, 0.9])),
-        Case("a part that nobody has measured", lambda: ([list(_FIVE), []], [0.9, 0.9])),
-        Case("nothing measured at all", lambda: ([[], []], [0.9, 0.9])),
-        Case("no part holds, one is not measured", lambda: ([[0.1] * 5, []], [0.9, 0.9])),
-        Case("a part that comes to its threshold", lambda: ([[0.9, 0.95, 0.9, 1.0, 0.9]], [0.9])),
-    ),
-    mistakes=(
-        Mistake(
+        "one part that holds and one that does not": lambda: ([_FIVE, [0.1] * 5], [0.9] * 2),
+        "two parts that hold on every seed": lambda: ([_FIVE] * 2, [0.99, 0.9]),
+        "a part that nobody has measured": lambda: ([_FIVE, []], [0.9, 0.9]),
+        "nothing measured at all": lambda: ([[], []], [0.9, 0.9]),
+        "no part holds, one is not measured": lambda: ([[0.1] * 5, []], [0.9, 0.9]),
+        "a part that comes to its threshold": lambda: ([[0.9, 0.95, 0.9, 1.0, 0.9]], [0.9]),
+    },
+    mistakes={
+        "you compare the mean over the seeds; one run that fails is hidden in a mean. A part holds "
+        "if every seed reaches its threshold.": (
             lambda parts, thresholds: _grade(
                 [[statistics.mean(values)] if values else [] for values in parts], thresholds
-            ),
-            "you compare the mean over the seeds; one run that fails is hidden in a mean. A part "
-            "holds if every seed reaches its threshold.",
+            )
         ),
-        Mistake(
-            lambda parts, thresholds: 3 * (_grade(parts, thresholds) == 3),
-            "you know 'reproduced' and nothing else: a claim with a part that holds is partly "
-            "reproduced, 2, and one that was measured and fails is not reproduced, 1.",
+        "you know 'reproduced' and nothing else: a claim with a part that holds is partly "
+        "reproduced, 2, and one that was measured and fails is not reproduced, 1.": (
+            lambda parts, thresholds: 3 * (_grade(parts, thresholds) == 3)
         ),
-        Mistake(
+        "you look at the first seed only; a part holds if every seed reaches its threshold.": (
+            lambda parts, thresholds: _grade([values[:1] for values in parts], thresholds)
+        ),
+        "you leave out the parts that nobody has measured: with such a part, a claim is at best "
+        "partly reproduced, 2.": (
             lambda parts, thresholds: _grade(
-                [values[:1] for values in parts],
-                thresholds,
-            ),
-            "you look at the first seed only; a part holds if every seed reaches its threshold.",
+                [values for values in parts if values],
+                [t for values, t in zip(parts, thresholds, strict=True) if values],
+            )
         ),
-        Mistake(
-            lambda parts, thresholds: (
-                lambda kept: _grade([v for v, _ in kept], [t for _, t in kept])
-            )([(v, t) for v, t in zip(parts, thresholds, strict=True) if v]),
-            "you leave out the parts that nobody has measured: with such a part, a claim is at "
-            "best partly reproduced, 2.",
-        ),
-        Mistake(
+        "a value that is equal to the threshold reaches it, too: compare with >=.": (
             lambda parts, thresholds: _grade(
-                parts, [math.nextafter(threshold, math.inf) for threshold in thresholds]
-            ),
-            "a value that is equal to the threshold reaches it, too: compare with >=.",
+                parts, [math.nextafter(t, math.inf) for t in thresholds]
+            )
         ),
-    ),
+    },
     returns="an int: 0 not tried, 1 not, 2 partly, 3 reproduced",
     see='the section "The rule, before the values"',
 )
@@ -135,43 +121,32 @@ def _wilson(right: int, n: int, z: float = 1.96) -> Tensor:
     return torch.tensor(ends, dtype=torch.float64)
 
 
-def _wald(right: int, n: int, z: float = 1.96) -> Tensor:
+def _wald(right: int, n: int, z: float) -> Tensor:
     share = right / n
     half = z * math.sqrt(share * (1 - share) / n)
     return torch.tensor([share - half, share + half], dtype=torch.float64)
 
 
-_WILSON = Exercise(
+wilson = Exercise(
     reference=_wilson,
-    cases=(
-        Case("17 right of 20", lambda: (17, 20, 1.96)),
-        Case("five of five", lambda: (5, 5, 1.96)),
-        Case("none of 1741", lambda: (0, 1741, 1.96)),
-        Case("one of one, with z = 1", lambda: (1, 1, 1.0)),
-    ),
-    mistakes=(
-        Mistake(
-            _wald,
-            "this puts the measured share into the formula for the spread; with five of five it "
-            "gives an interval of length 0. Solve for the unknown share instead.",
+    cases={
+        "17 right of 20": lambda: (17, 20, 1.96),
+        "five of five": lambda: (5, 5, 1.96),
+        "none of 1741": lambda: (0, 1741, 1.96),
+        "one of one, with z = 1": lambda: (1, 1, 1.0),
+    },
+    mistakes={
+        "this puts the measured share into the formula for the spread; with five of five it gives "
+        "an interval of length 0. Solve for the unknown share instead.": _wald,
+        "you forgot to divide by 1 + z²/n, the coefficient of π² in the equation.": (
+            lambda right, n, z: _wilson(right, n, z) * (1 + z**2 / n)
         ),
-        Mistake(
-            lambda right, n, z=1.96: _wilson(right, n, z) * (1 + z**2 / n),
-            "you forgot to divide by 1 + z²/n, the coefficient of π² in the equation.",
+        "your two ends are in the wrong order: the lower one comes first.": (
+            lambda right, n, z: _wilson(right, n, z).flip(0)
         ),
-        Mistake(
-            lambda right, n, z=1.96: _wilson(right, n, z).flip(0),
-            "your two ends are in the wrong order: the lower one comes first.",
-        ),
-        Mistake(
-            lambda right, n, z=1.96: _wilson(right, n, math.sqrt(z)),
-            "z has to be squared in the equation.",
-        ),
-        Mistake(
-            lambda right, n, z=1.96: _wilson(right, n),
-            "you always use 1.96; z is an argument.",
-        ),
-    ),
+        "z has to be squared in the equation.": lambda right, n, z: _wilson(right, n, math.sqrt(z)),
+        "you always use 1.96; z is an argument.": lambda right, n, z: _wilson(right, n),
+    },
     returns="a float64 tensor with two entries, the lower and the upper end",
     see='the section "Five of five"',
 )
@@ -187,46 +162,32 @@ def _draws(n: int, count: int) -> Tensor:
     return torch.randint(n, (count, n), generator=generator)
 
 
-_INF = float("inf")
-_SOME = [13.0, 14.0, _INF, 15.0, _INF]
+_SOME = [13.0, 14.0, math.inf, 15.0, math.inf]
 
-_DOUBT = Exercise(
+doubt = Exercise(
     reference=_doubt,
-    cases=(
-        Case("five runs, two of which never jump", lambda: (list(_SOME), _draws(5, 200))),
-        Case("five runs that all jump", lambda: ([13.0, 13.0, 14.0, 12.0, 13.0], _draws(5, 50))),
-        Case("five runs, none of which jumps", lambda: ([_INF] * 5, _draws(5, 50))),
-        Case("a single draw", lambda: (list(_SOME), torch.tensor([[2, 2, 2, 0, 1]]))),
-    ),
-    mistakes=(
-        Mistake(
-            lambda first, draws: sum(map(math.isinf, first)) / len(first),
-            "this is the share of the runs that never jump; asked is the share of the draws "
-            "whose median is infinite.",
-        ),
-        Mistake(
+    cases={
+        "five runs, two of which never jump": lambda: (_SOME, _draws(5, 200)),
+        "five runs that all jump": lambda: ([13.0, 13.0, 14.0, 12.0, 13.0], _draws(5, 50)),
+        "five runs, none of which jumps": lambda: ([math.inf] * 5, _draws(5, 50)),
+        "a single draw": lambda: (_SOME, torch.tensor([[2, 2, 2, 0, 1]])),
+    },
+    mistakes={
+        "this is the share of the runs that never jump; asked is the share of the draws whose "
+        "median is infinite.": lambda first, draws: sum(map(math.isinf, first)) / len(first),
+        "you count a draw as soon as one of its runs never jumps; its median is infinite only if "
+        "more than half of them never do.": (
             lambda first, draws: float(
                 torch.tensor(first)[draws].isinf().any(dim=1).double().mean()
-            ),
-            "you count a draw as soon as one of its runs never jumps; its median is infinite "
-            "only if more than half of them never do.",
+            )
         ),
-        Mistake(
-            lambda first, draws: float(torch.tensor(first)[draws].isinf().double().mean()),
-            "you count runs; take the median of each draw first, then count draws.",
+        "you count runs; take the median of each draw first, then count draws.": (
+            lambda first, draws: float(torch.tensor(first)[draws].isinf().double().mean())
         ),
-        Mistake(
-            lambda first, draws: 1 - _doubt(first, draws),
-            "this is the share of the draws whose median run jumps; asked is the rest.",
+        "this is the share of the draws whose median run jumps; asked is the rest.": (
+            lambda first, draws: 1 - _doubt(first, draws)
         ),
-    ),
+    },
     returns="a float, the share of the draws with an infinite median",
     see='the exercise on medians in "Where it fails"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "pick": _PICK,
-    "grade": _GRADE,
-    "wilson": _WILSON,
-    "doubt": _DOUBT,
-}

@@ -4,89 +4,73 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.agop import predictor_agop
-from rfm_tutorial.exercises.judging import Case, Exercise, Mistake, normal, psd
+from rfm_tutorial.exercises.judging import Exercise, normal, psd
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.rfm import KernelRidge
 
+_NOT_CENTRED = "the gradients are not centred; the loop subtracts each output's mean gradient."
 
-def _effective_dimension(M: Tensor) -> float:
-    return float(M.trace() ** 2 / M.square().sum())
-
-
-_EFFECTIVE_DIMENSION = Exercise(
-    reference=_effective_dimension,
-    cases=(
-        Case("a random feature matrix", lambda: (psd(6, 0),)),
-        Case("a matrix with a single direction", lambda: (torch.ones(4, 4).double(),)),
-        Case("a thousand times the identity", lambda: (1000 * torch.eye(7).double(),)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda M: float(M.trace() ** 2 / M.diagonal().square().sum()),
-            "you add up the squared entries of the diagonal; the sum of the squared eigenvalues "
-            "is the sum of all squared entries, those off the diagonal included.",
+effective_dimension = Exercise(
+    reference=lambda M: float(M.trace() ** 2 / M.square().sum()),
+    cases={
+        "a random feature matrix": lambda: (psd(6, 0),),
+        "a matrix with a single direction": lambda: (torch.ones(4, 4).double(),),
+        "a thousand times the identity": lambda: (1000 * torch.eye(7).double(),),
+    },
+    mistakes={
+        "you add up the squared entries of the diagonal; the sum of the squared eigenvalues is the "
+        "sum of all squared entries, those off the diagonal included.": (
+            lambda M: float(M.trace() ** 2 / M.diagonal().square().sum())
         ),
-        Mistake(
-            lambda M: float(M.trace() / M.square().sum()),
-            "the trace enters squared; without the square the answer changes when M is scaled.",
+        "the trace enters squared; without the square the answer changes when M is scaled.": (
+            lambda M: float(M.trace() / M.square().sum())
         ),
-        Mistake(
-            lambda M: float(torch.linalg.matrix_rank(M)),
-            "this is the rank, which counts a direction fully however small its eigenvalue is.",
+        "this is the rank, which counts a direction fully however small its eigenvalue is.": (
+            lambda M: float(torch.linalg.matrix_rank(M))
         ),
-        Mistake(
-            lambda M: float(M.trace() / torch.linalg.eigvalsh(M)[-1]),
-            "this is the trace over the largest eigenvalue; asked is the square of the sum of the "
-            "eigenvalues over the sum of their squares.",
+        "this is the trace over the largest eigenvalue; asked is the square of the sum of the "
+        "eigenvalues over the sum of their squares.": (
+            lambda M: float(M.trace() / torch.linalg.eigvalsh(M)[-1])
         ),
-    ),
+    },
     returns="a number from 1 to d",
     see="the formula in the exercise, and its hint",
 )
 
 
 def _inside(M: Tensor, U: Tensor) -> Tensor:
-    Q = torch.linalg.qr(U).Q
-    return Q.T @ M @ Q
+    return U.T @ M @ U
+
+
+def _orthonormal(U: Tensor) -> Tensor:
+    return torch.linalg.qr(U).Q
 
 
 def _share(M: Tensor, U: Tensor) -> float:
+    """The share of M inside the span of U, if the columns of U are orthonormal."""
     return float(_inside(M, U).trace() / M.trace())
 
 
-def _share_of_unit_columns(M: Tensor, U: Tensor) -> float:
-    unit = U / U.norm(dim=0)
-    return float((unit.T @ M @ unit).trace() / M.trace())
-
-
-_SHARE = Exercise(
-    reference=_share,
-    cases=(
-        Case("a plane given by two columns", lambda: (psd(6, 0), 2 * normal(6, 2, seed=1))),
-        Case("a single direction", lambda: (psd(5, 2), 3 * normal(5, 1, seed=3))),
-        Case("columns that are orthonormal", lambda: (psd(4, 4), torch.eye(4).double()[:, 1:3])),
-        Case("all directions", lambda: (psd(3, 5), normal(3, 3, seed=6))),
-    ),
-    mistakes=(
-        Mistake(
-            lambda M, U: float((U.T @ M @ U).trace() / M.trace()),
-            "this needs orthonormal columns; make an orthonormal basis of their span first.",
+share = Exercise(
+    reference=lambda M, U: _share(M, _orthonormal(U)),
+    cases={
+        "a plane given by two columns": lambda: (psd(6, 0), 2 * normal(6, 2, seed=1)),
+        "a single direction": lambda: (psd(5, 2), 3 * normal(5, 1, seed=3)),
+        "columns that are orthonormal": lambda: (psd(4, 4), torch.eye(4).double()[:, 1:3]),
+        "all directions": lambda: (psd(3, 5), normal(3, 3, seed=6)),
+    },
+    mistakes={
+        "this needs orthonormal columns; make an orthonormal basis of their span first.": _share,
+        "columns of length 1 are not enough: where two are not orthogonal, what they have in "
+        "common counts twice.": lambda M, U: _share(M, U / U.norm(dim=0)),
+        "this is the trace inside the span; divide it by the trace of M.": (
+            lambda M, U: float(_inside(M, _orthonormal(U)).trace())
         ),
-        Mistake(
-            _share_of_unit_columns,
-            "columns of length 1 are not enough: where two are not orthogonal, what they have in "
-            "common counts twice.",
+        "this compares Frobenius norms; the share is a ratio of traces.": (
+            lambda M, U: float(_inside(M, _orthonormal(U)).norm() / M.norm())
         ),
-        Mistake(
-            lambda M, U: float(_inside(M, U).trace()),
-            "this is the trace inside the span; divide it by the trace of M.",
-        ),
-        Mistake(
-            lambda M, U: float(_inside(M, U).norm() / M.norm()),
-            "this compares Frobenius norms; the share is a ratio of traces.",
-        ),
-    ),
+    },
     returns="a number from 0 to 1",
     see='`share` in the section "By hand"',
 )
@@ -119,148 +103,92 @@ def _regression(n_updates: int, ridge: float = 0.01, c: int = 2) -> tuple:
     return X, Y, n_updates, 2.0, ridge
 
 
-_FEATURES = Exercise(
+features = Exercise(
     reference=_features,
-    cases=(
-        Case("three updates", lambda: _regression(3)),
-        Case("no update at all", lambda: _regression(0)),
-        Case("one update", lambda: _regression(1)),
-        Case("no ridge, one output", lambda: _regression(2, ridge=0.0, c=1)),
-    ),
-    mistakes=(
-        Mistake(
-            lambda X, Y, t, L, ridge: _features(X, Y, max(t - 1, 0), L, ridge),
-            "you are one update short: M = I counts as zero updates.",
+    cases={
+        "three updates": lambda: _regression(3),
+        "no update at all": lambda: _regression(0),
+        "one update": lambda: _regression(1),
+        "no ridge, one output": lambda: _regression(2, ridge=0.0, c=1),
+    },
+    mistakes={
+        "you are one update short: M = I counts as zero updates.": (
+            lambda X, Y, t, *rest: _features(X, Y, max(t - 1, 0), *rest)
         ),
-        Mistake(
-            lambda X, Y, t, L, ridge: _features(X, Y, t + 1, L, ridge),
-            "you made one update too many: the last fit of the loop is for predicting, not for "
-            "another update.",
+        "you made one update too many: the last fit of the loop is for predicting, "
+        "not for another update.": lambda X, Y, t, *rest: _features(X, Y, t + 1, *rest),
+        "the root is missing: M is the AGOP to the power 1/2.": (
+            lambda *inputs: _features(*inputs, root=False)
         ),
-        Mistake(
-            lambda X, Y, t, L, ridge: _features(X, Y, t, L, ridge, root=False),
-            "the root is missing: M is the AGOP to the power 1/2.",
+        _NOT_CENTRED: lambda *inputs: _features(*inputs, center=False),
+        "every fit uses M = I; pass the current features on, fit(X, Y, feature_matrix=M).": (
+            lambda *inputs: _features(*inputs, use_features=False)
         ),
-        Mistake(
-            lambda X, Y, t, L, ridge: _features(X, Y, t, L, ridge, center=False),
-            "the gradients are not centred; the loop subtracts each output's mean gradient.",
+        "the ridge is not used; it belongs into every fit.": (
+            lambda X, Y, t, L, ridge: _features(X, Y, t, L, 0.0)
         ),
-        Mistake(
-            lambda X, Y, t, L, ridge: _features(X, Y, t, L, ridge, use_features=False),
-            "every fit uses M = I; pass the current features on, fit(X, Y, feature_matrix=M).",
-        ),
-        Mistake(
-            lambda X, Y, t, L, ridge: _features(X, Y, t, L, 0.0),
-            "the ridge is not used; it belongs into every fit.",
-        ),
-    ),
+    },
     returns="a (d, d) tensor, the feature matrix",
     see='`rfm` in the section "By hand"',
 )
 
 
-def _squeezed(
-    X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float, *, center: bool = True
-) -> tuple[Tensor, Tensor]:
-    """The root of M, and the AGOP with respect to the squeezed inputs."""
+def _agop(
+    X: Tensor,
+    Y: Tensor,
+    M: Tensor,
+    bandwidth: float,
+    ridge: float,
+    *,
+    squeeze: Tensor | None = None,
+    factor: Tensor | None = None,
+    center: bool = True,
+) -> Tensor:
+    """The AGOP with respect to x of a machine on squeezed inputs.
+
+    Both what squeezes the inputs and the factor that leads back to x should be the root of M.
+    """
     root = psd_power(M, 0.5)
-    model = KernelRidge(GaussianKernel(bandwidth), ridge).fit(X @ root, Y)
-    return root, predictor_agop(model, center=center)
+    model = KernelRidge(GaussianKernel(bandwidth), ridge)
+    model.fit(X @ (root if squeeze is None else squeeze), Y)
+    factor = root if factor is None else factor
+    return factor @ predictor_agop(model, center=center) @ factor
 
 
-def _symmetric_root(G: Tensor) -> Tensor:
+def _root(G: Tensor) -> Tensor:
     return psd_power((G + G.T) / 2, 0.5)
 
 
-def _next_features(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float) -> Tensor:
-    root, G = _squeezed(X, Y, M, bandwidth, ridge)
-    return _symmetric_root(root @ G @ root)
-
-
-def _without_chain_rule(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float) -> Tensor:
-    return psd_power(_squeezed(X, Y, M, bandwidth, ridge)[1], 0.5)
-
-
-def _with_whole_matrix(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float) -> Tensor:
-    _, G = _squeezed(X, Y, M, bandwidth, ridge)
-    return _symmetric_root(M @ G @ M)
-
-
-def _without_root(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float) -> Tensor:
-    root, G = _squeezed(X, Y, M, bandwidth, ridge)
-    return root @ G @ root
-
-
-def _without_centering(X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float) -> Tensor:
-    root, G = _squeezed(X, Y, M, bandwidth, ridge, center=False)
-    return _symmetric_root(root @ G @ root)
-
-
-def _squeezed_by_whole_matrix(
-    X: Tensor, Y: Tensor, M: Tensor, bandwidth: float, ridge: float
-) -> Tensor:
-    model = KernelRidge(GaussianKernel(bandwidth), ridge).fit(X @ M, Y)
-    root = psd_power(M, 0.5)
-    return _symmetric_root(root @ predictor_agop(model) @ root)
-
-
-def _current_features(which: str) -> tuple[Tensor, Tensor, Tensor, float, float]:
+def _with(M: Tensor) -> tuple[Tensor, Tensor, Tensor, float, float]:
     X, Y, _, bandwidth, ridge = _regression(1)
-    M = {
-        "random": psd(4, 3) / 4,
-        "identity": torch.eye(4, dtype=X.dtype),
-        "two directions": torch.diag(torch.tensor([2.0, 1.0, 0.0, 0.0], dtype=X.dtype)),
-    }[which]
     return X, Y, M, bandwidth, ridge
 
 
-_SQUEEZED = Exercise(
-    reference=_next_features,
-    cases=(
-        Case("a random feature matrix", lambda: _current_features("random")),
-        Case("M = I", lambda: _current_features("identity")),
-        Case(
-            "a feature matrix with two eigenvalues that are zero",
-            lambda: _current_features("two directions"),
+squeezed = Exercise(
+    reference=lambda *inputs: _root(_agop(*inputs)),
+    cases={
+        "a random feature matrix": lambda: _with(psd(4, 3) / 4),
+        "M = I": lambda: _with(torch.eye(4).double()),
+        "a feature matrix with two eigenvalues that are zero": (
+            lambda: _with(torch.diag(torch.tensor([2.0, 1, 0, 0])).double())
         ),
-    ),
-    mistakes=(
-        Mistake(
-            _without_chain_rule,
-            "this is the root of the AGOP with respect to the squeezed inputs; the chain rule "
-            "brings it back to x, with M^½ on both sides.",
+    },
+    mistakes={
+        "this is the root of the AGOP with respect to the squeezed inputs; the chain rule brings "
+        "it back to x, with M^½ on both sides.": (
+            lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, factor=torch.eye(len(M)).double()))
         ),
-        Mistake(
-            _with_whole_matrix,
-            "you put M on both sides; f(x) = f̃(M^½x), so a gradient gets a factor M^½.",
+        "you put M on both sides; f(x) = f̃(M^½x), so a gradient gets a factor M^½.": (
+            lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, factor=M))
         ),
-        Mistake(
-            _squeezed_by_whole_matrix,
-            "you squeeze the inputs by M; the distance of M^½x and M^½z is the one that k(x, z; M) "
-            "sees.",
+        "you squeeze the inputs by M; the distance of M^½x and M^½z is the one that "
+        "k(x, z; M) sees.": lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, squeeze=M)),
+        "this is the AGOP with respect to x; the next features are its square root.": _agop,
+        _NOT_CENTRED: lambda *inputs: _root(_agop(*inputs, center=False)),
+        "M is not used: squeeze the inputs with its root first.": (
+            lambda X, Y, M, *rest: _root(_agop(X, Y, torch.eye(len(M)).double(), *rest))
         ),
-        Mistake(
-            _without_root,
-            "this is the AGOP with respect to x; the next features are its square root.",
-        ),
-        Mistake(
-            _without_centering,
-            "the gradients are not centred; the loop subtracts each output's mean gradient.",
-        ),
-        Mistake(
-            lambda X, Y, M, L, ridge: _next_features(
-                X, Y, torch.eye(len(M), dtype=M.dtype), L, ridge
-            ),
-            "M is not used: squeeze the inputs with its root first.",
-        ),
-    ),
+    },
     returns="a (d, d) tensor, the next feature matrix",
     see='the section "Why it helps"',
 )
-
-EXERCISES: dict[str, Exercise] = {
-    "effective_dimension": _EFFECTIVE_DIMENSION,
-    "share": _SHARE,
-    "features": _FEATURES,
-    "squeezed": _SQUEEZED,
-}
