@@ -41,6 +41,11 @@ SLOWER = Grid(["add", "sub", "mul", "div"], [11], [0.4, 0.6], seeds=[0, 1], n_it
 """Cells of a tenth of a second and more: a process can be killed in the middle of it."""
 
 
+def starts_processes(test: Callable) -> Callable:
+    """Mark a test that `make quick` leaves out; one after another, where tests run side by side."""
+    return pytest.mark.processes(pytest.mark.xdist_group("sweep")(test))
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
     return run_sweep(GRID, tmp_path_factory.mktemp("undisturbed"), workers=1)
@@ -610,10 +615,12 @@ def workers_of(pid: int) -> list[psutil.Process]:
     ]
 
 
+@starts_processes
 def test_a_pool_gives_the_same_table_as_one_process(tmp_path: Path, undisturbed: pa.Table) -> None:
     assert same(run_sweep(GRID, tmp_path, workers=2), undisturbed)
 
 
+@starts_processes
 def test_sigkill_to_a_worker_and_to_the_parent_loses_nothing(
     tmp_path: Path, slower: pa.Table
 ) -> None:
@@ -647,6 +654,7 @@ def test_sigkill_to_a_worker_and_to_the_parent_loses_nothing(
     assert files(store).keys() == {f"{cell.id}.parquet" for cell in SLOWER.cells()}
 
 
+@starts_processes
 def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path: Path, slower: pa.Table) -> None:
     process, store = start(SLOWER, tmp_path)
     wait_for(lambda: len(files(store)) > 1, process)
@@ -663,6 +671,7 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_is_done(tmp_path: Path, slower: pa.T
     assert kept.items() <= files(store).items()
 
 
+@starts_processes
 def test_an_interrupt_in_a_program_keeps_what_is_done(
     tmp_path: Path, undisturbed: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -704,6 +713,7 @@ def check_hopeless(table: pa.Table, undisturbed: pa.Table, hopeless: str, error:
     assert same(table.filter(others), undisturbed.filter(others))
 
 
+@starts_processes
 def test_a_cell_that_kills_its_worker_is_a_row_and_the_sweep_goes_on(
     tmp_path: Path, undisturbed: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -754,6 +764,7 @@ def not_in(pid: int) -> Callable[[Cell], pa.Table]:
     return run
 
 
+@starts_processes
 def test_a_cluster_gives_the_same_table_as_the_local_pool(
     tmp_path: Path, undisturbed: pa.Table, client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -768,6 +779,7 @@ def test_a_cluster_gives_the_same_table_as_the_local_pool(
         run_sweep(GRID, tmp_path, workers=2, scheduler=address)
 
 
+@starts_processes
 def test_a_cluster_that_loses_a_worker_completes_the_sweep(
     tmp_path: Path, slower: pa.Table, client
 ) -> None:
@@ -790,6 +802,7 @@ def test_a_cluster_that_loses_a_worker_completes_the_sweep(
     assert same(table, slower)
 
 
+@starts_processes
 def test_a_cell_that_kills_every_worker_of_a_cluster_is_a_row(
     tmp_path: Path, undisturbed: pa.Table, client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -800,6 +813,7 @@ def test_a_cell_that_kills_every_worker_of_a_cluster_is_a_row(
     check_hopeless(table, undisturbed, hopeless, "KilledWorker: its worker process died")
 
 
+@starts_processes
 def test_a_cluster_with_too_little_memory_is_refused(tmp_path: Path, client) -> None:
     client.wait_for_workers(2, timeout=60)
     with pytest.raises(
@@ -842,6 +856,7 @@ def test_the_cost_is_said_and_of_the_right_size() -> None:
     assert 0.1 * memory_needed(cells[1]) < table["peak_bytes"][0].as_py()
 
 
+@starts_processes
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is measured on Linux only")
 def test_memory_needed_is_an_upper_bound_for_a_worker(tmp_path: Path) -> None:
     # joblib keeps its workers, and those of earlier tests bring their own peaks along.
