@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rfm_tutorial.checks import check_matrix, check_real, check_same_kind, check_symmetric
+from rfm_tutorial.distances import product, seen_from_the_middle, squared_distances
 
 Matrix = Float[Tensor, "n m"]
 
@@ -124,55 +125,30 @@ def _bilinear(X: Tensor, Z: Tensor, M: Tensor | None, out: Tensor | None) -> Ten
     return torch.mm(X, (Z @ M).T, out=out)
 
 
-def _squared_distances(
-    X: Tensor, Z: Tensor, M: Tensor | None, scale: float = 1.0, out: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """scale · ‖x − z‖²_M in one matrix product: [scale·(−2MX), scale·q_X, scale] · [Z, 1, q_Z]ᵀ.
-
-    Returned with the squared norms q_X (n, 1) and q_Z (m, 1): the distances carry their rounding
-    and may come out a little below zero. Both sides are first moved to the mean of Z, which
-    changes no distance and keeps the norms, and so the rounding, small.
-    """
-    center = Z.mean(0)
-    X, Z = X - center, Z - center
-    MX, MZ = (X, Z) if M is None else (X @ M, Z @ M)
-    q_X, q_Z = (MX * X).sum(1, keepdim=True), (MZ * Z).sum(1, keepdim=True)
-    left = torch.cat([MX * (-2 * scale), q_X * scale, torch.full_like(q_X, scale)], dim=1)
-    right = torch.cat([Z, torch.ones_like(q_Z), q_Z], dim=1)
-    return torch.mm(left, right.T, out=out), q_X, q_Z
-
-
-def _resolved_squared_distances(
-    X: Tensor, Z: Tensor, M: Tensor | None, out: Tensor | None = None
-) -> Tensor:
-    """‖x − z‖²_M where distances that rounding cannot tell from zero are exactly zero."""
-    squared, q_X, q_Z = _squared_distances(X, Z, M, out=out)
-    rounding = 4 * X.shape[1] * torch.finfo(X.dtype).eps
-    return squared.masked_fill_(squared <= rounding * (q_X + q_Z.T), 0.0)
-
-
 @dataclass(frozen=True)
 class RadialKernel(Kernel):
     """A kernel of ‖x − z‖²_M. A subclass gives `profile` and `slope`; both may work in place.
 
     profile(r²) -> k            slope(r²) -> −2 dk/d(r²), up to the constant `slope_scale`
+
+    Both must answer r² = ∞, the distance to a row whose numbers are too large for the dtype.
     """
 
     radial: ClassVar[bool] = True
 
     @abstractmethod
     def profile(self, squared_distance: Matrix) -> Matrix:
-        """Values from squared distances, which are exactly 0 where rounding cannot tell."""
+        """Values from squared distances, which are exactly 0 where x = z."""
 
     @abstractmethod
     def slope(self, squared_distance: Matrix) -> Matrix:
         """Weights from squared distances. Where x = z the weight has no effect; 0 is right."""
 
     def values(self, X, Z, M, out=None):
-        return self.profile(_resolved_squared_distances(X, Z, M, out))
+        return self.profile(squared_distances(X, Z, M, out))
 
     def slopes(self, X, Z, M, values=None):
-        return self.slope(_resolved_squared_distances(X, Z, M))
+        return self.slope(squared_distances(X, Z, M))
 
 
 @dataclass(frozen=True)
@@ -207,6 +183,16 @@ def _check_bandwidth(value: float) -> float:
     return bandwidth
 
 
+def _check_square_fits(kernel: Kernel, bandwidth: float, dtype: torch.dtype) -> None:
+    """Distances are compared with the bandwidth by their squares: those must be numbers, too."""
+    number = torch.finfo(dtype)
+    if not number.tiny <= bandwidth**2 <= number.max:
+        raise ValueError(
+            f"{kernel} does not fit {dtype}: the square of its bandwidth, {bandwidth**2:.1e}, is "
+            f"not between {number.tiny:.1e} and {number.max:.1e}. Take float64, or other units"
+        )
+
+
 @dataclass(frozen=True)
 class GaussianKernel(RadialKernel):
     """k(x, z; M) = exp(−‖x − z‖²_M / 2L²), with weights w = k / L².
@@ -231,6 +217,10 @@ class GaussianKernel(RadialKernel):
     def slope_scale(self) -> float:
         return 1 / self.bandwidth**2
 
+    def check_fits(self, dtype: torch.dtype) -> None:
+        super().check_fits(dtype)
+        _check_square_fits(self, self.bandwidth, dtype)
+
     def profile(self, squared_distance):
         return squared_distance.mul_(-0.5 / self.bandwidth**2).exp_()
 
@@ -241,13 +231,13 @@ class GaussianKernel(RadialKernel):
     # trouble with a distance of −1e-16. Data much larger than the bandwidth take the general way.
     def values(self, X, Z, M, out=None):
         scale = -0.5 / self.bandwidth**2
-        exponent, q_X, q_Z = _squared_distances(X, Z, M, scale, out)
+        seen = _, q_X, _, q_Z = seen_from_the_middle(X, Z, M)
         eps = torch.finfo(X.dtype).eps
         rounding = eps * -scale * torch.maximum(q_X.detach().max(), q_Z.detach().max())
         # "not <=" also sends NaN, from an overflow, the general way.
         if not X.is_meta and not bool(rounding <= eps**0.75):
             return super().values(X, Z, M, out)
-        return exponent.exp_()
+        return product(seen, scale, out).exp_()
 
     def slopes(self, X, Z, M, values=None):
         return self.values(X, Z, M) if values is None else values
@@ -282,6 +272,10 @@ class LaplaceKernel(RadialKernel):
     @property
     def slope_scale(self) -> float:
         return 1 / self.bandwidth
+
+    def check_fits(self, dtype: torch.dtype) -> None:
+        super().check_fits(dtype)
+        _check_square_fits(self, self.bandwidth, dtype)
 
     def profile(self, squared_distance):
         # The root has no derivative at 0. Filled before and after it, a zero distance is a constant

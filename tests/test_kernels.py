@@ -351,6 +351,230 @@ def test_very_large_and_very_small_data_are_no_trouble_in_the_right_units(size: 
     )
 
 
+# Rows far from the others, or from the origin. Each pair of rows has its own distance, whatever the
+# other rows are: the reference takes every pair by itself, from its difference.
+
+
+def reference(case: Case, X: Tensor, Z: Tensor, M: Tensor | None) -> np.ndarray:
+    """Values in extended precision, where float64 has rounding and overflows."""
+    x, z = (side.double().numpy().astype(np.longdouble) for side in (X, Z))
+    m = np.eye(x.shape[1]) if M is None else M.double().numpy().astype(np.longdouble)
+    difference = x[:, None, :] - z[None, :, :]
+    squared = np.einsum("ijd,de,ije->ij", difference, m, difference)
+    return case.value(np.sqrt(np.maximum(squared, 0))).astype(float)
+
+
+RADIAL_CASES = [case for case in CASES if case.kernel.radial]
+every_radial_case = pytest.mark.parametrize("case", RADIAL_CASES, ids=str)
+STRETCHED = torch.diag(torch.tensor([1e8, 1.0, 1.0, 1e-3], dtype=torch.float64))
+MATRICES = {
+    "none": None,
+    "dense": feature_matrix("dense", 4) + 0.1 * torch.eye(4, dtype=torch.float64),
+    "stretched": STRETCHED,
+}
+every_metric = pytest.mark.parametrize("metric", MATRICES)
+CLOSE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+def all_equal(X: Tensor, Z: Tensor) -> Tensor:
+    return (X[:, None, :] == Z[None, :, :]).all(2)
+
+
+def check_values_and_weights(case: Case, X: Tensor, Z: Tensor, M: Tensor | None) -> None:
+    K = case.kernel(X, Z, M)
+    W = case.kernel.derivative_weights(X, Z, M)
+    gap = (K.double() - torch.from_numpy(reference(case, X, Z, M))).abs().max()
+    assert float(gap) < CLOSE[X.dtype]
+    assert bool(torch.isfinite(W).all())
+    assert float(W.min()) >= 0
+    if isinstance(case.kernel, LaplaceKernel):
+        same = all_equal(X, Z)
+        assert bool((K[same] == 1).all())
+        assert bool((W[same] == 0).all())
+
+
+def odd_inputs(dtype: torch.dtype) -> dict[str, Tensor]:
+    X, huge = normal(60, 4), 1e30 if dtype == torch.float32 else 1e200
+    largest = torch.finfo(dtype).max
+    changed = {name: X.clone() for name in ("one", "scales", "huge", "largest", "codes", "cells")}
+    changed["one"][7, 2] = 1e6 if dtype == torch.float32 else 1e15
+    for row, exponent in enumerate((2, 4, 6, 9, 13)):
+        changed["scales"][row, row % 4] = -(10.0**exponent)
+    changed["huge"][[3, 4, 5], [0, 1, 1]] = torch.tensor([huge, huge, -huge], dtype=X.dtype)
+    changed["largest"][5], changed["largest"][6], changed["largest"][7] = largest, -largest, largest
+    changed["codes"][:12] = -9999
+    changed["cells"][normal(60, 4, seed=1) > 1] = -9999
+    far = torch.arange(60)[:, None]
+    return {name: rows.to(dtype) for name, rows in changed.items()} | {
+        "shifted": (X + (1e4 if dtype == torch.float32 else 1e8)).to(dtype),
+        "two clusters": (X + 1e6 * (far % 2)).to(dtype),
+        "five clusters": (X + 1e5 * (far % 5)).to(dtype),
+        "clusters in clusters": (X + 1e3 * (far % 2) + 1e7 * (far % 4 > 1)).to(dtype),
+        "wide column": (X * torch.tensor([1e6, 1.0, 1.0, 1.0], dtype=X.dtype)).to(dtype),
+        "constant column": torch.cat([X[:, :3], torch.full_like(X[:, :1], 7e7)], 1).to(dtype),
+        "whole numbers": (3 * X).round().to(dtype),
+        "one row many times": X[:1].expand(60, 4).to(dtype),
+        "nearly the same": (X[:1] + 1e-4 * X).to(dtype),
+        "minute": (X * 1e-30).to(dtype),
+        "subnormal": (X * torch.finfo(dtype).tiny / 8).to(dtype),
+        "one of its kind": X[:1].to(dtype),
+        "two": X[:2].to(dtype),
+    }
+
+
+@every_radial_case
+@both_types
+@every_metric
+@pytest.mark.parametrize("name", odd_inputs(torch.float64))
+def test_odd_rows_do_not_change_what_a_kernel_is(
+    case: Case, dtype: torch.dtype, metric: str, name: str
+) -> None:
+    X, M = odd_inputs(dtype)[name], MATRICES[metric]
+    M = None if M is None else M.to(dtype)
+    check_values_and_weights(case, X, X, M)
+    check_values_and_weights(case, X[::2], X, M)
+    check_values_and_weights(case, X, X[-1:], M)
+
+
+outliers = st.lists(
+    st.tuples(st.integers(0, 39), st.integers(0, 3), st.floats(-18, 30), st.booleans()), max_size=12
+)
+
+
+@given(
+    outliers=outliers,
+    share=st.integers(0, 40),
+    apart=st.floats(0, 12),
+    seed=st.integers(0, 3),
+    single=st.booleans(),
+    metric=st.sampled_from(list(MATRICES)),
+)
+def test_any_outliers_and_two_clusters_anywhere(
+    outliers: list[tuple[int, int, float, bool]],
+    share: int,
+    apart: float,
+    seed: int,
+    single: bool,
+    metric: str,
+) -> None:
+    dtype = torch.float32 if single else torch.float64
+    X, M = normal(40, 4, seed=seed), MATRICES[metric]
+    X[:share] += 10**apart
+    for row, column, exponent, positive in outliers:
+        X[row, column] = 10**exponent if positive else -(10**exponent)
+    X = X.to(dtype)
+    for case in RADIAL_CASES:
+        check_values_and_weights(case, X, X[::2], None if M is None else M.to(dtype))
+
+
+@pytest.mark.parametrize("dims", [1, 4])
+@every_radial_case
+@both_types
+def test_a_distance_too_large_for_the_dtype_is_infinite_and_not_0(
+    case: Case, dtype: torch.dtype, dims: int
+) -> None:
+    size = 1e20 if dtype == torch.float32 else 1e200
+    X, Z = torch.full((1, dims), size, dtype=dtype), torch.zeros(1, dims, dtype=dtype)
+    for M in (None, feature_matrix("dense", dims).to(dtype) + torch.eye(dims, dtype=dtype)):
+        for x, z in ((X, Z), (Z, X), (X, -X), (torch.cat([X, Z]), -X)):
+            assert bool((case.kernel(x, z, M) == 0).all())
+            assert bool((case.kernel.derivative_weights(x, z, M) == 0).all())
+        assert float(case.kernel(X, X, M)) == 1
+
+
+@every_radial_case
+@pytest.mark.parametrize("metric", ["none", "dense"])
+@pytest.mark.parametrize("far", [1e5, 1e20, 1e200, 1e308])
+def test_gradients_among_far_rows_are_those_of_the_weights(
+    case: Case, metric: str, far: float
+) -> None:
+    Z, M = normal(40, 4), MATRICES[metric]
+    Z[20:] += far
+    Z[19] = -far
+    X = Z + 0.3 * normal(40, 4, seed=1)
+    weights = case.kernel.derivative_weights(X, Z, M)
+    directions = Z - X[:, None, :]
+    expected = weights[:, :, None] * (directions if M is None else directions @ M)
+    expected[weights == 0] = 0  # where a direction may be infinite
+    rows = X.clone().requires_grad_()
+    case.kernel(rows, Z, M).sum().backward()
+    assert rows.grad is not None
+    torch.testing.assert_close(rows.grad, expected.sum(1))
+    some = slice(17, 23)
+    jacobian = torch.func.jacrev(lambda x: case.kernel(x, Z, M))(X[some])
+    own = jacobian.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+    torch.testing.assert_close(own, expected[some])
+
+
+@every_radial_case
+def test_gradients_in_a_far_cluster_pass_a_finite_difference_check(case: Case) -> None:
+    X, Z = normal(2, 2) + 1e5, torch.cat([normal(5, 2, seed=1), normal(3, 2, seed=2) + 1e5])
+    M, arguments = feature_matrix("dense", 2), (X.requires_grad_(), Z.requires_grad_())
+    # A step must be seen at 1e5, where numbers are 1e-11 apart.
+    assert torch.autograd.gradcheck(
+        lambda x, z: case.kernel(x, z, M), arguments, eps=1e-4, atol=1e-5
+    )
+
+
+@both_types
+def test_a_given_buffer_serves_odd_rows_too(dtype: torch.dtype) -> None:
+    for X in odd_inputs(dtype).values():
+        buffer = torch.full((len(X), len(X)), math.nan, dtype=dtype)
+        values = LaplaceKernel(2.5).values(X, X, None, out=buffer)
+        assert torch.equal(values, LaplaceKernel(2.5).values(X, X, None))
+
+
+OUTLIERS = {"one": 1, "several": 5, "codes": 10}
+
+
+@both_types
+@pytest.mark.parametrize("kernel", [GaussianKernel(2.5), LaplaceKernel(2.5)], ids=str)
+@pytest.mark.parametrize("kind", OUTLIERS)
+def test_outliers_cost_a_model_their_own_rows_and_nothing_else(
+    kernel: Kernel, dtype: torch.dtype, kind: str
+) -> None:
+    X, X_test = normal(200, 5, dtype=dtype), normal(300, 5, seed=1, dtype=dtype)
+    Y, Y_test = X[:, :1] * X[:, 1:2], X_test[:, :1] * X_test[:, 1:2]
+    good, X = slice(OUTLIERS[kind], None), X.clone()
+    if kind == "one":
+        X[0, 2] = 1e6 if dtype == torch.float32 else 1e15
+    elif kind == "several":
+        X[range(5), range(5)] = torch.tensor([2e2, -1e3, 1e5, 1e8, -1e12], dtype=dtype)
+    else:
+        X[:10] = -9999
+
+    def error(model: KernelRidge | RFM, inputs: Tensor, targets: Tensor) -> float:
+        return float((model.predict(inputs) - targets).square().mean())
+
+    # The kernel values between outliers and others are 0: two systems that do not touch.
+    machine, without = (KernelRidge(kernel, 1e-3) for _ in range(2))
+    machine.fit(X, Y)
+    without.fit(X[good], Y[good])
+    assert difference(machine.predict(X_test), without.predict(X_test)) < CLOSE[dtype]
+    # Here the mean over all rows, which have no gradient where they are outliers, differs a little.
+    loop, without = RFM(kernel, 2, 1e-3).fit(X, Y), RFM(kernel, 2, 1e-3).fit(X[good], Y[good])
+    assert error(loop, X_test, Y_test) < 1.1 * error(without, X_test, Y_test)
+    for model in (machine, loop):
+        assert error(model, X[good], Y[good]) < 1e-3
+        assert error(model, X_test, Y_test) < 0.3  # 1 for predicting the mean
+
+
+@pytest.mark.parametrize("bandwidth", [1e-22, 1e21])
+@pytest.mark.parametrize("kernel", [GaussianKernel, LaplaceKernel])
+def test_a_bandwidth_whose_square_single_precision_cannot_hold_is_named(
+    kernel: type[GaussianKernel | LaplaceKernel], bandwidth: float
+) -> None:
+    X = normal(3, 2)
+    made = kernel(bandwidth)
+    with pytest.raises(ValueError, match=re.escape(f"{made} does not fit torch.float32: ")):
+        made(X.float(), X.float())
+    assert bool((made(X, X).diagonal() == 1).all())
+    size = 1e-18 if bandwidth < 1 else 1e18
+    torch.testing.assert_close(
+        kernel(2.5 * size)(X.float() * size, X.float() * size), kernel(2.5)(X, X).float()
+    )
+
+
 # Parameters
 
 
