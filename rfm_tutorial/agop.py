@@ -28,27 +28,43 @@ All run over rows in chunks. Conventions that differ between published RFM progr
     own centre         exactly zero (Laplace)     a small constant added to the distance
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rfm_tutorial.checks import check_fitted, check_integer, check_matrix
+from rfm_tutorial.checks import check_fitted, check_flag, check_integer, check_matrix, shown
 from rfm_tutorial.kernels import Kernel
-from rfm_tutorial.linalg import Workspace
+from rfm_tutorial.linalg import Workspace, own
+from rfm_tutorial.precision import in_full_precision
 
 
 @runtime_checkable
 class KernelPredictor(Protocol):
-    """What `predictor_agop` needs of a fitted kernel machine; `KernelRidge` has it."""
+    """What `predictor_agop` needs of a kernel machine; a fitted `KernelRidge` or `RFM` has it."""
 
-    kernel: Kernel
-    centers_: Tensor
-    feature_matrix_: Tensor | None
-    dual_coef_: Tensor
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def centers_(self) -> Tensor: ...
+    @property
+    def feature_matrix_(self) -> Tensor | None: ...
+    @property
+    def dual_coef_(self) -> Tensor: ...
+
+
+class LoopAgop(NamedTuple):
+    """What the loop needs of an AGOP."""
+
+    matrix: Float[Tensor, "d d"]
+    share: float
+    """Of the gradients' squares, what centering left; nan if nothing was centred."""
+    rounding: float
+    """How negative an eigenvalue may be, relative to the largest."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,7 @@ def find_groups(Z: Float[Tensor, "n d"]) -> Groups | None:
     return Groups(members, present, crowded, columns, first_block)
 
 
+@in_full_precision
 def predictor_agop(
     predictor: KernelPredictor,
     X: Float[Tensor, "m d"] | None = None,
@@ -108,7 +125,7 @@ def predictor_agop(
 
     Parameters
     ----------
-    predictor : a fitted `KernelRidge` (or anything with its four attributes)
+    predictor : a fitted `KernelRidge` or `RFM`, or the `predictor` of an `RFMStep`
     X : rows to average over, (m, d); the predictor's own centres if None
     center : subtract each output's mean gradient over all m rows first
     chunk_size : rows at a time; changes speed and memory, never the answer
@@ -119,6 +136,10 @@ def predictor_agop(
 
     Raises
     ------
+    NotFittedError
+        Before `fit`.
+    TypeError
+        If predictor is no kernel machine.
     ValueError
         If X does not fit the predictor, or chunk_size is not a positive integer.
 
@@ -132,7 +153,7 @@ def predictor_agop(
     >>> predictor_agop(KernelRidge(GaussianKernel(1.0)).fit(X, X)).shape
     torch.Size([3, 3])
     """
-    X = _check_rows(predictor, X, chunk_size)
+    X = _check_rows(predictor, X, center, chunk_size)
     return kernel_agop(
         predictor.kernel,
         predictor.centers_,
@@ -146,6 +167,7 @@ def predictor_agop(
 
 
 @torch.no_grad()
+@in_full_precision
 def per_output_agop(
     predictor: KernelPredictor,
     X: Float[Tensor, "m d"] | None = None,
@@ -164,24 +186,32 @@ def per_output_agop(
     >>> bool(torch.allclose(per_output_agop(model).sum(0), predictor_agop(model)))
     True
     """
-    X = _check_rows(predictor, X, chunk_size)
+    X = _check_rows(predictor, X, center, chunk_size)
     kernel, Z, M = predictor.kernel, predictor.centers_, predictor.feature_matrix_
     groups = find_groups(Z)
     alpha = predictor.dual_coef_ * kernel.slope_scale
     (m, d), c = X.shape, alpha.shape[1]
-    total, mean = X.new_zeros(c, d, d), X.new_zeros(c, d)
     work = Workspace()
-    for A in _reduced_gradients(kernel, Z, alpha, M, X, None, groups, chunk_size, work):
-        per_output = A.transpose(0, 1)
-        total += per_output @ per_output.transpose(1, 2)
-        mean += per_output.sum(2)
-    total /= m
+
+    def summed(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        total, mean = X.new_zeros(c, d, d), X.new_zeros(d, c)
+        for A in _reduced_gradients(kernel, Z, alpha, M, X, None, groups, chunk_size, work, shift):
+            per_output = A.transpose(0, 1)
+            total += per_output @ per_output.transpose(1, 2)
+            mean += A.sum(2)
+        return total, mean
+
+    total, mean = summed()
     if center:
-        mean /= m
-        total -= mean[:, :, None] * mean[:, None, :]
+        centered = total - mean.T[:, :, None] * mean.T[:, None, :] / m
+        if _cancelled(centered, total):
+            centered, _ = summed(mean / m)
+        total = centered
+    total /= m
     return total if M is None else M @ total @ M
 
 
+@in_full_precision
 def agop(
     function: Callable[[Tensor], Tensor],
     X: Float[Tensor, "n d"],
@@ -204,7 +234,8 @@ def agop(
     Raises
     ------
     ValueError
-        If X is not a finite 2-d float tensor or the function does not give one row per row.
+        If X is not a finite 2-d float tensor, or the function does not give one row per row or
+        has gradients that are not finite.
 
     Examples
     --------
@@ -213,10 +244,14 @@ def agop(
             [12., 16.]])
     """
     check_matrix("X", X)
+    check_flag("center", center)
     _check_chunk_size(chunk_size)
+    if not callable(function):
+        hint = "; its .predict is one" if hasattr(function, "predict") else ""
+        raise ValueError(f"function must be a function or a module, got {shown(function)}{hint}")
     n, d = X.shape
     with torch.no_grad():
-        first = function(X[:1])
+        first = function(own(X[:1]))
     if not isinstance(first, Tensor):
         raise ValueError(f"function must return one tensor, got {type(first).__name__}")
     if first.ndim != 2 or first.shape[0] != 1 or first.shape[1] == 0:
@@ -226,25 +261,56 @@ def agop(
         )
     if not first.is_floating_point():
         raise ValueError(f"function must return floats, which have gradients, got {first.dtype}")
+    if first.device != X.device:
+        raise ValueError(f"function must stay on {X.device} like X, got one on {first.device}")
     c = first.shape[1]
     rows = _chunk_rows(X, 4 * c * d, chunk_size)
+
+    def total_of_rows(rows: Tensor) -> Tensor:
+        scores = function(rows)
+        if scores.shape != (len(rows), c):
+            raise ValueError(
+                f"function must map (n, d) to (n, c), got {tuple(scores.shape)} for an input of "
+                f"shape {tuple(rows.shape)} and {(1, c)} for a single row"
+            )
+        return scores.sum(0)
+
     # Rows do not see each other, so the Jacobian of the sum over rows holds each row's own.
-    jacobian = torch.func.jacrev(lambda rows: function(rows).sum(0))
-    total, mean = X.new_zeros(d, d), X.new_zeros(c, d)
-    for start in range(0, n, rows):
-        J = jacobian(X[start : start + rows].detach()).detach()
-        flat = J.reshape(-1, d)
-        total += flat.T @ flat
-        mean += J.sum(1)
-    total /= n
+    jacobian = torch.func.jacrev(total_of_rows)
+
+    def summed(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        total, mean = X.new_zeros(d, d), X.new_zeros(c, d)
+        for start in range(0, n, rows):
+            J = jacobian(X[start : start + rows].detach()).detach()
+            if shift is not None:
+                J = J - shift[:, None]
+            flat = J.reshape(-1, d)
+            total += flat.T @ flat
+            mean += J.sum(1)
+        return total, mean
+
+    total, mean = summed()
     if center:
-        mean /= n
-        total -= mean.T @ mean
-    return (total + total.T) / 2
+        centered = total - mean.T @ mean / n
+        if _cancelled(centered, total):
+            centered, _ = summed(mean / n)
+        total = centered
+    if not X.is_meta and not bool(torch.isfinite(total).all()):
+        raise ValueError(
+            "function must have finite gradients at X, got NaN or infinity: it divides by zero "
+            "there, or overflows"
+        )
+    return (total + total.T) / (2 * n)
+
+
+def kernel_agop(*args, **options) -> Float[Tensor, "d d"]:
+    """`predictor_agop` without checks: the matrix of `loop_agop`."""
+    return loop_agop(*args, **options).matrix
 
 
 @torch.no_grad()
-def kernel_agop(
+@in_full_precision
+def loop_agop(
     kernel: Kernel,
     Z: Float[Tensor, "n d"],
     dual_coef: Float[Tensor, "n c"],
@@ -257,33 +323,57 @@ def kernel_agop(
     values: Float[Tensor, "n m"] | None = None,
     workspace: Workspace | None = None,
     method: str | None = None,
-) -> Float[Tensor, "d d"]:
-    """`predictor_agop` without checks, for the loop, which has groups and kernel values at hand.
+) -> LoopAgop:
+    """The AGOP for the loop, which has groups and kernel values at hand.
 
     `method` forces "grouped", "direct" or "closed", for tests and benchmarks.
     """
     work = workspace or Workspace()
     alpha = dual_coef * kernel.slope_scale
     chosen = method or _cheapest_method(len(Z), X, alpha.shape[1], groups)
+    used = None if chosen == "direct" else groups
+
+    def summed(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        gradients = _reduced_gradients(
+            kernel, Z, alpha, M, X, values, used, chunk_size, work, shift
+        )
+        return _summed(gradients, X, alpha)
+
     sums = None
     if chosen == "closed":
         total, mean, rounding = _closed_form(kernel, Z, alpha, M, X, values, chunk_size, work)
         if method is not None or X.is_meta or rounding <= float(total.trace()):
             sums = total, mean
-    if sums is None:
-        used = None if chosen == "direct" else groups
-        sums = _summed(
-            _reduced_gradients(kernel, Z, alpha, M, X, values, used, chunk_size, work), X, alpha
-        )
-    total, mean = sums
+    total, mean = summed() if sums is None else sums
+    mean /= len(X)
     if center and len(X) == 1:
         total.zero_()  # one gradient is its own mean; a difference would leave rounding behind
     elif center:
-        total -= mean @ mean.T / len(X)
+        centered = total - mean @ mean.T * len(X)
+        if _cancelled(centered, total):
+            centered, _ = summed(mean)
+        total = centered
     total /= len(X)
+    G, size = total, total.trace()
     if M is not None:
-        total = M @ total @ M
-    return (total + total.T) / 2
+        G, mean, size = M @ total @ M, M @ mean, size * M.square().sum()
+    share, rounding = math.nan, agop_rounding(X.dtype) * len(G)
+    if not X.is_meta:
+        left = G.trace()
+        # What M takes away has left its rounding behind.
+        rounding *= max(1.0, float(size / left)) if bool(left > 0) else 1.0
+        share = float(left / (left + mean.square().sum())) if center else math.nan
+    return LoopAgop((G + G.T) / 2, share, rounding)
+
+
+def _cancelled(centered: Tensor, total: Tensor) -> bool:
+    """Whether subtracting what the mean makes of a Gram matrix, or of any in a stack, left less
+    than it carries of rounding; then the mean has to be subtracted from the gradients."""
+    if total.is_meta:
+        return False
+    left, whole = (matrix.diagonal(dim1=-2, dim2=-1).sum(-1) for matrix in (centered, total))
+    eps = torch.finfo(total.dtype).eps
+    return bool((left * agop_rounding(total.dtype) < whole * eps).any())
 
 
 def agop_rounding(dtype: torch.dtype) -> float:
@@ -313,8 +403,9 @@ def _reduced_gradients(
     groups: Groups | None,
     chunk_size: int | None,
     work: Workspace,
+    shift: Float[Tensor, "d c"] | None = None,
 ) -> Iterator[Float[Tensor, "d c b"]]:
-    """A_j for chunk after chunk of b rows; each chunk overwrites the one before."""
+    """A_j, less `shift`, for chunk after chunk of b rows; each overwrites the one before."""
     (n, d), c = Z.shape, alpha.shape[1]
     if groups is None:
         rows = _chunk_rows(X, (d + n) * c, chunk_size)
@@ -334,6 +425,8 @@ def _reduced_gradients(
                 _subtract_at_ones(A, groups.columns[start:end], F)
             else:
                 A.addcmul_(X[start:end].T[:, None, :], F[None], value=-1)
+        if shift is not None:
+            A -= shift[:, :, None]
         yield A
 
 
@@ -488,9 +581,15 @@ def _check_chunk_size(chunk_size: int | None) -> None:
 
 
 def _check_rows(
-    predictor: KernelPredictor, X: Tensor | None, chunk_size: int | None
+    predictor: KernelPredictor, X: Tensor | None, center: bool, chunk_size: int | None
 ) -> Float[Tensor, "m d"]:
+    if not isinstance(getattr(predictor, "kernel", None), Kernel):
+        hint = "; it has one as .predictor" if hasattr(predictor, "predictor") else ""
+        raise TypeError(
+            f"predictor must be a fitted KernelRidge or RFM, got {type(predictor).__name__}{hint}"
+        )
     check_fitted(predictor, "dual_coef_")
+    check_flag("center", center)
     _check_chunk_size(chunk_size)
     centers = predictor.centers_
     if X is None:

@@ -19,19 +19,28 @@ circulant, because −b turns a subtraction into an addition.
 Source: the observations on learned features in arXiv 2407.20199.
 """
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from rfm_tutorial.checks import (
-    FLOAT_TYPES,
     check_choice,
+    check_device,
+    check_dtype,
     check_integer,
     check_matrix,
+    check_memory,
+    check_numbers,
     check_square,
     check_symmetric,
+    check_tensor,
+    seeded_generator,
+    shown,
 )
-from rfm_tutorial.modular import OPERATIONS, check_prime
+from rfm_tutorial.modular import MODULUS_MAX, OPERATIONS, check_prime, is_prime
+from rfm_tutorial.precision import in_full_precision
 
 GROUP_OPERATIONS = ("add", "sub", "mul", "div")
 """The operations with an arrangement of digits that makes learned features circulant."""
@@ -46,7 +55,7 @@ EIGENVALUE_FLOOR = 0.01
 def _prime_factors(number: int) -> list[int]:
     """The distinct prime factors of a whole number ≥ 1, by trial division."""
     factors, divisor = [], 2
-    while divisor * divisor <= number:
+    while divisor * divisor <= number and not is_prime(number):
         if number % divisor == 0:
             factors.append(divisor)
             while number % divisor == 0:
@@ -107,7 +116,8 @@ def discrete_log_order(p: int, root: int | None = None) -> Int[Tensor, " n"]:
     tensor([1, 3, 2, 6, 4, 5])
     """
     root = primitive_root(p) if root is None else _check_root(root, p)
-    powers = torch.ones(1, dtype=torch.int64)
+    check_memory(f"an order of {p - 1} digits", 32.0 * p, "take a smaller prime")
+    powers = torch.ones(1, dtype=torch.int64, device="cpu")
     # Doubling: the next powers are these times g^len. Digits below 2³¹ multiply without overflow,
     # and a table of more digits than that fits in no memory.
     while len(powers) < p - 1:
@@ -126,8 +136,8 @@ def discrete_log_table(p: int, root: int | None = None) -> Int[Tensor, " p"]:
     tensor([-1,  0,  2,  1,  4,  5,  3])
     """
     order = discrete_log_order(p, root)
-    table = torch.full((p,), -1, dtype=torch.int64)
-    table[order] = torch.arange(p - 1)
+    table = torch.full((p,), -1, dtype=torch.int64, device="cpu")
+    table[order] = torch.arange(p - 1, device="cpu")
     return table
 
 
@@ -285,8 +295,8 @@ def circulant_deviation(block: Float[Tensor, "n n"]) -> float:
     >>> circulant_deviation(torch.diag(torch.tensor([1.0, -1.0])))
     1.0
     """
-    check_square("block", block)
-    columns = _aligned_rows(block.double())
+    check_numbers("block", check_square("block", block))
+    columns = _of_size_one(_aligned_rows(block.double()))
     spread, total = (columns - columns.mean(0)).square().sum(), columns.square().sum()
     return float(spread / total)
 
@@ -309,10 +319,11 @@ def agop_alignment(M: Float[Tensor, "n m"], reference: Float[Tensor, "n m"]) -> 
     >>> round(agop_alignment(torch.eye(2), torch.ones(2, 2)), 4)
     0.7071
     """
-    check_matrix("M", M)
+    check_numbers("M", check_matrix("M", M))
     check_matrix("reference", reference, rows=len(M), columns=M.shape[1], like=M, like_name="M")
-    left, right = M.double(), reference.double()
-    return float((left * right).sum() / (left.norm() * right.norm()))
+    left, right = _of_size_one(M.double()), _of_size_one(reference.double())
+    cosine = (left * right).sum() / (left.norm() * right.norm())
+    return float(cosine.clamp(-1, 1))  # rounding may lead beyond
 
 
 def project_circulant(block: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
@@ -405,6 +416,7 @@ def impose_circulant(M: Float[Tensor, "d d"], operation: str) -> Float[Tensor, "
     return (imposed + imposed.T) / 2
 
 
+@in_full_precision
 def block_features(block: Float[Tensor, "n n"], operation: str) -> Float[Tensor, "d d"]:
     """A PSD feature matrix whose off-diagonal block, arranged, is as near to C = `block` as can be.
 
@@ -450,7 +462,7 @@ def block_features(block: Float[Tensor, "n n"], operation: str) -> Float[Tensor,
     >>> M.shape, round(float(torch.linalg.eigvalsh(M).max()), 4)
     (torch.Size([10, 10]), 1.0)
     """
-    check_square("block", block)
+    check_numbers("block", check_square("block", block))
     check_choice("operation", operation, GROUP_OPERATIONS)
     p = _modulus_of(block, operation)
     n = len(block)
@@ -522,7 +534,8 @@ def random_circulant_features(
     1.0
     """
     n = _arranged_size(operation, modulus, dtype)
-    row = torch.randn(n, dtype=torch.float64, generator=_generator(seed))
+    device = check_device(device)
+    row = torch.randn(n, dtype=torch.float64, generator=seeded_generator(seed), device="cpu")
     return block_features(circulant_matrix(row), operation).to(device, dtype)
 
 
@@ -545,7 +558,8 @@ def random_block_features(
     True
     """
     n = _arranged_size(operation, modulus, dtype)
-    block = torch.randn(n, n, dtype=torch.float64, generator=_generator(seed))
+    device = check_device(device)
+    block = torch.randn(n, n, dtype=torch.float64, generator=seeded_generator(seed), device="cpu")
     return block_features(block, operation).to(device, dtype)
 
 
@@ -566,6 +580,13 @@ def _aligned_rows(block: Tensor) -> Tensor:
     """Row ℓ moved ℓ places to the left, cyclically."""
     digit = torch.arange(len(block), device=block.device)
     return block.gather(1, (digit + digit[:, None]) % len(block))
+
+
+def _of_size_one(matrix: Tensor) -> Tensor:
+    """Times a power of two that brings the largest entry near 1, so that no square overflows or
+    vanishes. No bit of a digit changes."""
+    exponent = math.frexp(float(matrix.abs().max()))[1]
+    return matrix * 2.0 ** -max(-1000, min(exponent, 1000))
 
 
 def _half_of(M: Tensor) -> int:
@@ -589,16 +610,13 @@ def _modulus_of(block: Tensor, operation: str) -> int:
 def _arranged_size(operation: str, modulus: int, dtype: torch.dtype) -> int:
     """Rows of the arranged block of a task, after checking what describes the task."""
     check_choice("operation", operation, GROUP_OPERATIONS)
-    check_integer("modulus", modulus, at_least=2)
-    if dtype not in FLOAT_TYPES:
-        raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
+    check_integer("modulus", modulus, at_least=2, at_most=MODULUS_MAX)
+    check_dtype(dtype)
+    # The arranged block, its singular vectors, and four times the feature matrix.
+    check_memory(f"features of modulus {modulus}", 200.0 * modulus**2, "take a smaller modulus")
     if operation in ("mul", "div"):
         return check_prime("modulus", modulus, repr(operation)) - 1
     return modulus
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(check_integer("seed", seed, at_least=0))
 
 
 def _check_root(root: int, p: int) -> int:
@@ -606,15 +624,16 @@ def _check_root(root: int, p: int) -> int:
     check_integer("root", root, at_least=1)
     if root % p == 0 or not _generates(root % p, p, _prime_factors(p - 1)):
         raise ValueError(
-            f"root must be a primitive root of {p}, got {root}, whose powers are not all the "
-            f"non-zero digits; the smallest primitive root is {primitive_root(p)}"
+            f"root must be a primitive root of {p}, got {shown(root)}, whose powers are not all "
+            f"the non-zero digits; the smallest primitive root is {primitive_root(p)}"
         )
     return root % p
 
 
 def _check_vector(name: str, value: Tensor) -> Tensor:
     """A finite, non-empty 1-d float tensor."""
-    if isinstance(value, Tensor) and value.ndim != 1:
+    check_tensor(name, value)
+    if value.ndim != 1:
         raise ValueError(f"{name} must have 1 dimension, got shape {tuple(value.shape)}")
-    check_matrix(name, value[None] if isinstance(value, Tensor) else value)
+    check_matrix(name, value[None])
     return value

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from rfm_tutorial.checks import (
     check_choice,
+    check_device,
+    check_dtype,
     check_integer,
     check_labels,
     check_matrix,
@@ -32,7 +34,8 @@ from rfm_tutorial.circulant import (
     project_circulant,
 )
 from rfm_tutorial.kernels import QuadraticKernel
-from rfm_tutorial.modular import ModularTask, check_prime
+from rfm_tutorial.modular import MODULUS_MAX, ModularTask, check_prime
+from rfm_tutorial.precision import in_full_precision
 
 Frequencies = Iterable[int] | Int[Tensor, " _"]
 
@@ -54,7 +57,7 @@ def dft_matrix(p: int, device: torch.device | str | None = None) -> Complex[Tens
     True
     """
     check_integer("p", p, at_least=1)
-    digit = torch.arange(p, device=device)
+    digit = torch.arange(p, device=check_device(device))
     return _phases(digit, digit, p)
 
 
@@ -287,7 +290,7 @@ def fourier_multiplication(
     tensor([1, 3])
     """
     check_choice("operation", operation, GROUP_OPERATIONS)
-    check_integer("modulus", modulus, at_least=2)
+    check_integer("modulus", modulus, at_least=2, at_most=MODULUS_MAX)
     a, b = _check_pairs(pairs, modulus).unbind(1)
     if operation in ("add", "sub"):
         return _combine(a, b, modulus, operation == "sub", frequencies)
@@ -333,6 +336,8 @@ def class_features(
             [1., 0., 0.]], dtype=torch.float64)
     """
     p = check_integer("modulus", modulus, at_least=2)
+    check_dtype(dtype)
+    device = check_device(device)
     features = torch.zeros(p, 2 * p, 2 * p, dtype=dtype, device=device)
     for label, row in enumerate(torch.eye(p, dtype=dtype, device=device)):
         block = circulant_matrix(row)
@@ -373,12 +378,14 @@ class QuadraticForms:
     ranks: tuple[int, ...]
     """Rank of each class's kernel matrix. Below the number of rows, there is no unique solution."""
 
+    @in_full_precision
     def predict(self, X: Float[Tensor, "n d"]) -> Float[Tensor, "n p"]:
         """f_ℓ(x) for each row and class, (n, p). Any real input is allowed, not only pairs."""
         check_matrix("X", X, columns=self.forms.shape[1], like=self.forms[0], like_name="the forms")
         return ((X @ self.forms) * X).sum(2).T
 
 
+@in_full_precision
 def fit_quadratic_forms(
     X: Float[Tensor, "n d"], Y: Float[Tensor, "n p"], features: Float[Tensor, "p d d"]
 ) -> QuadraticForms:
@@ -447,7 +454,7 @@ def fma_forms(modulus: int, operation: str = "sub") -> Float[Tensor, "p d d"]:
     task = ModularTask(operation, modulus)
     p = modulus
     tables = fourier_multiplication(task.pairs, p, operation).T.reshape(p, p, p)
-    forms = torch.zeros(p, 2 * p, 2 * p, dtype=torch.float64)
+    forms = torch.zeros(p, 2 * p, 2 * p, dtype=torch.float64, device="cpu")
     forms[:, :p, p:], forms[:, p:, :p] = tables / 2, tables.transpose(1, 2) / 2
     return forms
 
@@ -506,7 +513,7 @@ def theorem_forms(modulus: int, operation: str = "sub") -> Float[Tensor, "p d d"
     p = modulus
     forms[:, :p, p:] -= 1 / (2 * p + 2)
     forms[:, p:, :p] -= 1 / (2 * p + 2)
-    return forms + torch.eye(2 * p, dtype=forms.dtype) / (2 * p + 2)
+    return forms + torch.eye(2 * p, dtype=forms.dtype, device="cpu") / (2 * p + 2)
 
 
 def _phases(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from rfm_tutorial.checks import check_matrix, check_real, check_same_kind, check_symmetric
 from rfm_tutorial.distances import product, seen_from_the_middle, squared_distances
+from rfm_tutorial.precision import in_full_precision
 
 Matrix = Float[Tensor, "n m"]
 
@@ -31,6 +32,7 @@ class Kernel(ABC):
     radial: ClassVar[bool]
     """Whether the gradient points along z − x (True) or along z (False)."""
 
+    @in_full_precision
     def __call__(
         self,
         X: Float[Tensor, "n d"],
@@ -52,6 +54,7 @@ class Kernel(ABC):
         self._check(X, Z, M)
         return self.values(X, Z, M)
 
+    @in_full_precision
     def derivative_weights(
         self,
         X: Float[Tensor, "n d"],

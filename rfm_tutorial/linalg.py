@@ -1,10 +1,13 @@
 """The dense linear algebra that everything rests on: one solve, one matrix power, buffers."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from rfm_tutorial.checks import check_real, check_symmetric
+from rfm_tutorial.precision import in_full_precision
 
 
 class SingularKernelError(torch.linalg.LinAlgError):  # pyright: ignore[reportPrivateImportUsage]
@@ -14,6 +17,15 @@ class SingularKernelError(torch.linalg.LinAlgError):  # pyright: ignore[reportPr
 def default_device() -> torch.device:
     """The first GPU if torch sees one, otherwise the CPU. For notebooks; the package never asks."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def own(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor in memory of their own: row-major, aligned, without a history.
+
+    What a model holds is made by this. Its last bits then do not depend on how the numbers lay in
+    the memory that they came from, and nobody who writes there changes the model.
+    """
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 class Workspace:
@@ -42,11 +54,14 @@ class Workspace:
         return held[:size].view(shape)
 
 
+@in_full_precision
 def solve_positive_definite(
     A: Float[Tensor, "n n"],
     B: Float[Tensor, "n c"],
     ridge: float = 0.0,
     workspace: Workspace | None = None,
+    name: str = "the kernel matrix",
+    explain: Callable[[int], str] | None = None,
 ) -> Float[Tensor, "n c"]:
     """Solve (A + ridge·I) Z = B by Cholesky, for a symmetric positive definite A + ridge·I.
 
@@ -62,13 +77,15 @@ def solve_positive_definite(
     B : right-hand sides, (n, c)
     ridge : added to the diagonal, ≥ 0
     workspace : buffers to reuse between calls
+    name : of A, in errors
+    explain : called with the row at which a singular system failed; says why, and what to do
 
     Raises
     ------
     SingularKernelError
         If the factorisation fails or meets a pivot that is zero to working precision.
     ValueError
-        If A is not finite.
+        If A is not finite, or Z would not be.
 
     Examples
     --------
@@ -87,35 +104,53 @@ def solve_positive_definite(
     torch.linalg.cholesky_ex(A, out=(factor, info))
     A.diagonal().copy_(diagonal)
     if not A.is_meta:
-        _refuse_singular(A, factor, diagonal + ridge, int(info))
-    return torch.cholesky_solve(B, factor)
+        row, found = _failed_pivot(factor, diagonal + ridge, int(info))
+        if found:
+            _refuse_overflow(name, A, diagonal + ridge)
+            raise SingularKernelError(
+                f"{name} ({n} rows, {A.dtype}) is singular: the Cholesky pivot of row {row} is "
+                f"{found}. {(explain or _any_cause)(row)}"
+            )
+    # Column by column, as LAPACK leaves it, the solution would take another path through later
+    # products than the same numbers read from a file.
+    Z = own(torch.cholesky_solve(B, factor))
+    if not A.is_meta and not bool(torch.isfinite(Z).all()):
+        raise ValueError(
+            f"the solution of {name} must be finite, got NaN or infinity in it: the targets are "
+            f"too large for {A.dtype}; divide them by a constant"
+        )
+    return Z
 
 
-def _refuse_singular(A: Tensor, factor: Tensor, diagonal: Tensor, info: int) -> None:
-    eps = torch.finfo(factor.dtype).eps
+def _failed_pivot(factor: Tensor, diagonal: Tensor, info: int) -> tuple[int, str]:
+    """The row where the factorisation met no positive pivot, and what was found; "" if nowhere."""
     # Pivots after a failed one are not defined, so only a clean factorisation has them looked at.
+    if info:
+        return info - 1, "not positive"
     pivots = factor.diagonal() ** 2 / diagonal
-    smallest = float("nan") if info else float(pivots.min())
+    row = int(pivots.argmin())
+    smallest = float(pivots[row])
     # Measured: the pivot of a duplicated row comes out below 9 eps, that of a run which still
     # interpolates to a few digits above 50.
-    if info == 0 and smallest > 50 * eps:
-        return
+    enough = smallest > 50 * torch.finfo(factor.dtype).eps
+    return row, "" if enough else f"{smallest:.1e} of its diagonal entry"
+
+
+def _refuse_overflow(name: str, A: Tensor, diagonal: Tensor) -> None:
     if not bool(torch.isfinite(A.tril()).all()):
         raise ValueError(
-            f"the kernel matrix must be finite, got NaN or infinity in it: the inputs or the "
-            f"feature matrix are too large for {A.dtype}; divide them by a constant"
+            f"{name} must be finite, got NaN or infinity in it: the inputs or the feature matrix "
+            f"are too large for {A.dtype}; divide them by a constant"
         )
-    row = info - 1 if info else int(pivots.argmin())
-    found = "not positive" if info else f"{smallest:.1e} of its diagonal entry"
-    raise SingularKernelError(
-        f"the kernel matrix ({len(factor)} rows, {factor.dtype}) is singular: the Cholesky pivot "
-        f"of row {row} is {found}. Either two training rows look the same to the kernel "
-        f"(duplicates, or a feature matrix that hides their difference), or the bandwidth is far "
-        f"too large. Drop the duplicates, or ask for a ridge, for example "
-        f"ridge={1e-6 if factor.dtype == torch.float64 else 1e-3:g}"
-    )
+    if not bool(torch.isfinite(diagonal).all()):
+        raise ValueError(f"ridge must be finite in {A.dtype}, got one that overflows; take less")
 
 
+def _any_cause(row: int) -> str:
+    return "Two rows are duplicates, or all of them are nearly the same"
+
+
+@in_full_precision
 def psd_power(
     matrix: Float[Tensor, "d d"], power: float, rounding: float | None = None
 ) -> Float[Tensor, "d d"]:
@@ -134,7 +169,8 @@ def psd_power(
     Raises
     ------
     ValueError
-        If the matrix is not symmetric or not PSD, the power not positive or rounding negative.
+        If the matrix is not symmetric or not PSD, the power not positive or its result not finite,
+        or rounding negative.
 
     Examples
     --------
@@ -145,14 +181,23 @@ def psd_power(
     check_symmetric("matrix", matrix)
     check_real("power", power, positive=True)
     values, vectors = torch.linalg.eigh(matrix)
+    highest = 0.0
     if not matrix.is_meta:
         if rounding is None:
             rounding = 100 * matrix.shape[0] * torch.finfo(matrix.dtype).eps
         check_real("rounding", rounding)
         lowest, highest = values.detach()[[0, -1]].tolist()
-        if lowest < -rounding * max(abs(lowest), abs(highest)):
+        # Numbers below `tiny` have no digits left: what is negative among them is rounding, too.
+        tiny = matrix.shape[0] * torch.finfo(matrix.dtype).tiny
+        if lowest < -rounding * max(abs(lowest), abs(highest)) - tiny:
             raise ValueError(
                 f"matrix must be positive semidefinite, got eigenvalues from {lowest:.3g} to "
                 f"{highest:.3g}; a negative one has no real power {power:g}"
             )
-    return (vectors * values.clamp(min=0) ** power) @ vectors.T
+    root = (vectors * values.clamp(min=0) ** power) @ vectors.T
+    if not matrix.is_meta and not bool(torch.isfinite(root.detach()).all()):
+        raise ValueError(
+            f"power must leave numbers that are finite in {matrix.dtype}, got {power:g} for "
+            f"eigenvalues up to {highest:.3g}; take a smaller one, or divide the matrix"
+        )
+    return root

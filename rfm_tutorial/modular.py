@@ -4,15 +4,26 @@ An input is two one-hot halves, x = e_a ⊕ e_b; a target is the one-hot vector 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from numbers import Real
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rfm_tutorial.checks import FLOAT_TYPES, check_choice, check_integer, check_labels
+from rfm_tutorial.checks import (
+    check_choice,
+    check_device,
+    check_dtype,
+    check_integer,
+    check_labels,
+    check_memory,
+    check_tensor,
+    seeded_generator,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,9 @@ def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
     return a * inverse[b] % p
 
 
+MODULUS_MAX = 2**30
+"""Up to here no polynomial overflows int64. No memory holds the table of a modulus so large."""
+
 OPERATIONS: dict[str, Operation] = {
     "add": Operation("a + b", lambda a, b, p: (a + b) % p),
     "sub": Operation("a − b", lambda a, b, p: (a - b) % p),
@@ -46,29 +60,38 @@ no more than symmetries: x^2+y^2 on the test pairs that signs and a swap turn in
 (98 % at p = 61), x^2+xy+y^2 on those that one swap does (half), x^3+xy on none."""
 
 
+_WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
+
+
 def is_prime(number: int) -> bool:
-    """Whether a whole number is prime, by trial division (exact, fast up to about 10¹²).
+    """Whether a whole number is prime, by the test of Miller and Rabin.
+
+    Exact below 3.3 · 10²⁴, where the first thirteen primes leave no composite unnoticed (Sorenson
+    and Webster, arXiv 1509.00864).
 
     Examples
     --------
     >>> [n for n in range(20) if is_prime(n)]
     [2, 3, 5, 7, 11, 13, 17, 19]
     """
-    if number < 4:
-        return number > 1
-    if number % 2 == 0:
-        return False
-    divisor = 3
-    while divisor * divisor <= number:
-        if number % divisor == 0:
+    if isinstance(number, bool) or not isinstance(number, Integral):
+        raise ValueError(f"number must be an integer, got {shown(number)}")
+    number = int(number)  # numpy's integers overflow in powers
+    if number < 2 or any(number % prime == 0 for prime in _WITNESSES):
+        return number in _WITNESSES
+    twos = ((number - 1) & (1 - number)).bit_length() - 1
+    odd = (number - 1) >> twos
+    for witness in _WITNESSES:
+        power = pow(witness, odd, number)
+        squares = (pow(power, 2**exponent, number) for exponent in range(twos))
+        if power != 1 and number - 1 not in squares:
             return False
-        divisor += 2
     return True
 
 
 def check_prime(name: str, value: int, reason: str) -> int:
     """A prime number; the error names the nearest ones. `reason` says what needs it."""
-    check_integer(name, value, at_least=2)
+    value = check_integer(name, value, at_least=2, at_most=10**24)
     if not is_prime(value):
         below = next((n for n in range(value - 1, 1, -1) if is_prime(n)), None)
         above = next(n for n in range(value + 1, 2 * value) if is_prime(n))
@@ -84,13 +107,21 @@ def one_hot(
 ) -> Float[Tensor, "n size"]:
     """One row per value, with a single one in its column.
 
+    Raises
+    ------
+    ValueError
+        If the values are not int64 in 0 … size − 1, or the dtype is not float32 or float64.
+
     Examples
     --------
     >>> one_hot(torch.tensor([2, 0]), 3, torch.float32)
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
-    return torch.nn.functional.one_hot(values, size).to(dtype)
+    check_integer("size", size, at_least=1)
+    check_tensor("values", values, whole=True)
+    check_labels("values", values, len(values) if values.ndim else 1, size)
+    return _encode(values[:, None], (size,), dtype)
 
 
 class Split(NamedTuple):
@@ -107,11 +138,22 @@ class Split(NamedTuple):
 
 
 class _Table:
-    """What tables share: a seeded cut. A table has `modulus`, `pairs`, `labels` and `_inputs`."""
+    """What tables share: a seeded cut."""
 
     modulus: int
-    pairs: Int[Tensor, "N 2"]
-    labels: Int[Tensor, " N"]
+
+    @cached_property
+    def pairs(self) -> Int[Tensor, "N 2"]:
+        raise NotImplementedError
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " N"]:
+        raise NotImplementedError
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Rows of the table and width of an input."""
+        raise NotImplementedError
 
     def _inputs(self, rows: Int[Tensor, " n"], dtype: torch.dtype) -> Float[Tensor, "n d"]:
         raise NotImplementedError
@@ -131,12 +173,13 @@ class _Table:
         Raises
         ------
         ValueError
-            If the fraction is not strictly between 0 and 1 or leaves a part empty.
+            If the fraction is not strictly between 0 and 1 or leaves a part empty, another
+            argument does not fit, or memory does not hold the inputs and targets.
         """
-        total = len(self.labels)
+        total, width = self._size
         if not isinstance(train_fraction, Real) or not 0 < train_fraction < 1:
             raise ValueError(
-                f"train_fraction must lie strictly between 0 and 1, got {train_fraction!r}"
+                f"train_fraction must lie strictly between 0 and 1, got {shown(train_fraction)}"
             )
         n_train = int(train_fraction * total)
         if n_train == 0:
@@ -144,15 +187,21 @@ class _Table:
                 f"train_fraction must leave at least one training row, got {train_fraction!r} "
                 f"of {total} rows"
             )
-        check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        generator = torch.Generator(device="cpu").manual_seed(int(seed))
+        generator = seeded_generator(seed)
+        check_dtype(dtype)
+        device = check_device(device)
+        check_memory(
+            f"a split of {total} rows with modulus {self.modulus} in {dtype}",
+            total * ((width + self.modulus) * dtype.itemsize + 100.0),
+            "take a smaller modulus",
+        )
         order = torch.randperm(total, generator=generator, device="cpu")
         parts: list[Tensor] = []
         pairs: list[Tensor] = []
         for rows in (order[:n_train], order[n_train:]):
-            X = self._inputs(rows, dtype)
-            Y = one_hot(self.labels[rows], self.modulus, dtype)
-            parts += [X.to(device), Y.to(device), self.labels[rows].to(device)]
+            labels = self.labels[rows]
+            X, Y = self._inputs(rows, dtype), _encode(labels[:, None], (self.modulus,), dtype)
+            parts += [X.to(device), Y.to(device), labels.to(device)]
             pairs += [self.pairs[rows].to(device)]
         return Split(*parts, *pairs)
 
@@ -183,22 +232,34 @@ class ModularTask(_Table):
 
     operation: str
     modulus: int
-    pairs: Int[Tensor, "N 2"] = field(init=False, repr=False, compare=False)
-    labels: Int[Tensor, " N"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_choice("operation", self.operation, OPERATIONS)
-        p = check_integer("modulus", self.modulus, at_least=2)
-        operation = OPERATIONS[self.operation]
-        if operation.skips_zero:
+        p = check_integer("modulus", self.modulus, at_least=2, at_most=MODULUS_MAX)
+        if OPERATIONS[self.operation].skips_zero:
             check_prime("modulus", p, repr(self.operation))
-        digits = torch.arange(p, device="cpu")
-        pairs = torch.cartesian_prod(digits, digits)
-        if operation.skips_zero:
-            pairs = pairs[pairs[:, 1] != 0]
         object.__setattr__(self, "modulus", p)
-        object.__setattr__(self, "pairs", pairs)
-        object.__setattr__(self, "labels", operation.apply(pairs[:, 0], pairs[:, 1], p))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        skipped = int(OPERATIONS[self.operation].skips_zero)
+        return self.modulus * (self.modulus - skipped), 2 * self.modulus
+
+    # Made when they are asked for: a table too large for any memory can still be described.
+    @cached_property
+    def pairs(self) -> Int[Tensor, "N 2"]:
+        """All pairs (a, b), (N, 2) int64, row-major."""
+        p, rows = self.modulus, self._size[0]
+        _check_table(self, rows)
+        a = torch.arange(p, device="cpu")
+        b = a[p - rows // p :]
+        return torch.stack([a[:, None].expand(-1, len(b)), b.expand(p, -1)], 2).view(-1, 2)
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " N"]:
+        """The label of each pair, (N,) int64."""
+        a, b = self.pairs.unbind(1)
+        return OPERATIONS[self.operation].apply(a, b, self.modulus)
 
     def encode(
         self, pairs: Int[Tensor, "n 2"], dtype: torch.dtype = torch.float64
@@ -248,24 +309,42 @@ class MultiTask(_Table):
 
     operations: tuple[str, ...]
     modulus: int
-    pairs: Int[Tensor, "N 2"] = field(init=False, repr=False, compare=False)
-    labels: Int[Tensor, " N"] = field(init=False, repr=False, compare=False)
-    tasks: Int[Tensor, " N"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = self.operations
-        if not isinstance(names, tuple) or not names or len(set(names)) < len(names):
+        if not isinstance(names, tuple) or not names or len({*map(repr, names)}) < len(names):
             raise ValueError(
                 f"operations must be a tuple of different names such as ('add', 'sub'), "
-                f"got {names!r}"
+                f"got {shown(names)}"
             )
-        tables = [ModularTask(name, self.modulus) for name in names]
-        sizes = torch.tensor([len(table.labels) for table in tables], device="cpu")
-        object.__setattr__(self, "pairs", torch.cat([table.pairs for table in tables]))
-        object.__setattr__(self, "labels", torch.cat([table.labels for table in tables]))
-        numbers = torch.arange(len(names), device="cpu")
-        object.__setattr__(self, "modulus", tables[0].modulus)
-        object.__setattr__(self, "tasks", numbers.repeat_interleave(sizes))
+        object.__setattr__(self, "modulus", self._tables[0].modulus)
+
+    @property
+    def _tables(self) -> list[ModularTask]:
+        return [ModularTask(name, self.modulus) for name in self.operations]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        rows = sum(table._size[0] for table in self._tables)
+        return rows, 2 * self.modulus + len(self.operations)
+
+    @cached_property
+    def pairs(self) -> Int[Tensor, "N 2"]:
+        """The pairs of all tables, (N, 2) int64."""
+        _check_table(self, self._size[0])
+        return torch.cat([table.pairs for table in self._tables])
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " N"]:
+        """The label of each pair, (N,) int64."""
+        _check_table(self, self._size[0])
+        return torch.cat([table.labels for table in self._tables])
+
+    @cached_property
+    def tasks(self) -> Int[Tensor, " N"]:
+        """The task number of each pair, (N,) int64."""
+        sizes = torch.tensor([table._size[0] for table in self._tables], device="cpu")
+        return torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
 
     def encode(
         self,
@@ -289,14 +368,21 @@ class MultiTask(_Table):
         return self.encode(self.pairs[rows], self.tasks[rows], dtype)
 
 
+def _check_table(table: object, rows: int) -> None:
+    # Pairs, labels, and two numbers on the way to a label.
+    check_memory(f"{table!r} with its {rows} pairs", 40.0 * rows, "take a smaller modulus")
+
+
 def _check_digits(name: str, value: Tensor, modulus: int) -> None:
     """Pairs of digits: an int64 tensor of shape (n, 2) with entries in 0 … p − 1."""
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    check_tensor(name, value, whole=True)
     if value.ndim != 2 or value.shape[1] != 2:
-        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}")
+        hint = f"; {name}[None] is one pair" if value.shape == (2,) else ""
+        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}{hint}")
     if value.dtype != torch.int64:
-        raise ValueError(f"{name} must be int64 digits, got {value.dtype}")
+        raise ValueError(
+            f"{name} must be int64 digits, got {value.dtype}; {name}.long() converts whole numbers"
+        )
     if not value.is_meta and not bool(((value >= 0) & (value < modulus)).all()):
         raise ValueError(
             f"{name} must lie in 0 … {modulus - 1}, "
@@ -308,7 +394,8 @@ def _encode(
     digits: Int[Tensor, "n k"], sizes: tuple[int, ...], dtype: torch.dtype
 ) -> Float[Tensor, "n d"]:
     """One one-hot part per digit, side by side."""
-    if dtype not in FLOAT_TYPES:
-        raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-    parts = [one_hot(digits[:, place], size, dtype) for place, size in enumerate(sizes)]
-    return torch.cat(parts, dim=1)
+    check_dtype(dtype)
+    ends = torch.tensor(sizes, device=digits.device).cumsum(0)
+    starts = ends - torch.tensor(sizes, device=digits.device)
+    X = torch.zeros(len(digits), sum(sizes), dtype=dtype, device=digits.device)
+    return X.scatter_(1, digits + starts, 1.0)

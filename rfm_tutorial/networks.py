@@ -17,16 +17,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rfm_tutorial.checks import FLOAT_TYPES, check_integer, check_matrix, check_real
+from rfm_tutorial.checks import (
+    check_device,
+    check_dtype,
+    check_finite,
+    check_flag,
+    check_integer,
+    check_labels,
+    check_matrix,
+    check_memory,
+    check_numbers,
+    check_real,
+    seeded_generator,
+    shown,
+)
 from rfm_tutorial.kernels import check_feature_matrix
 from rfm_tutorial.linalg import psd_power
-from rfm_tutorial.modular import Split
+from rfm_tutorial.modular import MODULUS_MAX, Split
+from rfm_tutorial.precision import in_full_precision
 from rfm_tutorial.rfm import accuracy
 
 
@@ -64,20 +79,24 @@ class TwoLayerNetwork(nn.Module, ABC):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        self.modulus = check_integer("modulus", modulus, at_least=2)
-        self.width = check_integer("width", width, at_least=1)
+        self.modulus = check_integer("modulus", modulus, at_least=2, at_most=MODULUS_MAX)
+        self.width = check_integer("width", width, at_least=1, at_most=MODULUS_MAX)
         inputs = 2 * modulus if n_inputs is None else n_inputs
-        self.n_inputs = check_integer("n_inputs", inputs, at_least=1)
-        if dtype not in FLOAT_TYPES:
-            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-        generator = torch.Generator().manual_seed(check_integer("seed", seed, at_least=0))
+        self.n_inputs = check_integer("n_inputs", inputs, at_least=1, at_most=MODULUS_MAX)
+        check_dtype(dtype)
+        device = check_device(device)
+        generator = seeded_generator(seed)
+        # Drawn, scaled, and moved.
+        needed = 3 * dtype.itemsize * self.width * (self.n_inputs + self.modulus)
+        check_memory(f"a network of width {shown(self.width)}", needed, "take a smaller one")
 
         def uniform(outputs: int, inputs: int) -> nn.Parameter:
-            weight = torch.rand(outputs, inputs, generator=generator, dtype=dtype)
+            weight = torch.rand(outputs, inputs, generator=generator, dtype=dtype, device="cpu")
             return nn.Parameter(((2 * weight - 1) / math.sqrt(inputs)).to(device))
 
-        self.input_weight = uniform(self.width, self.n_inputs)
-        self.output_weight = uniform(self.modulus, self.width)
+        with torch.inference_mode(False):  # else they could never be trained
+            self.input_weight = uniform(self.width, self.n_inputs)
+            self.output_weight = uniform(self.modulus, self.width)
 
     def extra_repr(self) -> str:
         """Modulus, width and number of inputs, shown by `print(network)`."""
@@ -190,12 +209,24 @@ def train_network(
     >>> [record.epoch for record in records]
     [0, 1, 2]
     """
-    _check_inputs("split.X_train", network, split.X_train)
-    _check_inputs("split.X_test", network, split.X_test)
-    for name in ("Y_train", "Y_test"):
-        check_matrix(f"split.{name}", getattr(split, name), columns=network.modulus)
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise ValueError(f"betas must be two numbers ≥ 0 and < 1, got {betas!r}")
+    _check_network(network)
+    if not all(weight.requires_grad for weight in network.parameters()):
+        raise ValueError(
+            "network must have weights that can be trained, got frozen ones; "
+            "network.requires_grad_() lets them"
+        )
+    _check_split(split)
+    for part in ("train", "test"):
+        X, Y, y = (getattr(split, f"{name}_{part}") for name in "XYy")
+        name = f"split.X_{part}"
+        check_numbers(name, _check_inputs(name, network, X))
+        check_matrix(
+            f"split.Y_{part}", Y, rows=len(X), columns=network.modulus, like=X, like_name=name
+        )
+        check_labels(f"split.y_{part}", y, len(X), network.modulus, device=X.device)
+    pair = isinstance(betas, tuple | list) and len(betas) == 2
+    if not pair or not all(isinstance(beta, Real) and 0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas must be two numbers ≥ 0 and < 1, got {shown(betas)}")
     return _epochs(
         network,
         split,
@@ -203,14 +234,14 @@ def train_network(
         torch.optim.AdamW(
             network.parameters(),
             lr=check_real("learning_rate", learning_rate, positive=True),
-            betas=betas,
+            betas=(float(betas[0]), float(betas[1])),
             weight_decay=check_real("weight_decay", weight_decay),
             fused=True,
         ),
         check_integer("batch_size", batch_size, at_least=1),
-        torch.Generator().manual_seed(check_integer("seed", seed, at_least=0)),
+        seeded_generator(seed),
         check_real("agop_penalty", agop_penalty),
-        progress,
+        check_flag("progress", progress),
     )
 
 
@@ -231,16 +262,15 @@ def _epochs(
     with bar:
         for epoch in range(n_epochs + 1):
             if epoch > 0:
-                order = torch.randperm(len(X), generator=generator).to(X.device)
+                order = torch.randperm(len(X), generator=generator, device="cpu").to(X.device)
                 with _one_thread(if_small=batch_size * network.width):
-                    for rows in order.split(batch_size):
-                        inputs = X[rows]
-                        loss = (network(inputs) - Y[rows]).square().mean()
-                        if agop_penalty:
-                            loss = loss + agop_penalty * agop_trace(network, inputs)
-                        optimizer.zero_grad()
-                        loss.backward()
-                        optimizer.step()
+                    batches = order.split(min(batch_size, len(order)))
+                    _train(network, optimizer, X, Y, batches, agop_penalty)
+                if not all(bool(torch.isfinite(weight).all()) for weight in network.parameters()):
+                    raise ValueError(
+                        f"training must end in finite weights, got NaN or infinity at epoch "
+                        f"{epoch}: learning_rate, weight_decay or agop_penalty is too large"
+                    )
             record = EpochRecord(
                 epoch,
                 time.perf_counter() - started,
@@ -250,6 +280,28 @@ def _epochs(
             bar.update()
             bar.set_postfix(test_accuracy=f"{record.test_accuracy:.3g}")
             yield record
+
+
+# Gradients even for a program that measures its networks without.
+@torch.inference_mode(False)
+@torch.enable_grad()
+@in_full_precision
+def _train(
+    network: TwoLayerNetwork,
+    optimizer: torch.optim.Optimizer,
+    X: Tensor,
+    Y: Tensor,
+    batches: tuple[Tensor, ...],
+    agop_penalty: float,
+) -> None:
+    for rows in batches:
+        inputs = X[rows]
+        loss = (network(inputs) - Y[rows]).square().mean()
+        if agop_penalty:
+            loss = loss + agop_penalty * agop_trace(network, inputs)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
 
 @contextmanager
@@ -269,12 +321,14 @@ def _one_thread(if_small: int) -> Iterator[None]:
 
 
 @torch.no_grad()
+@in_full_precision
 def _measure(network: TwoLayerNetwork, X: Tensor, Y: Tensor, y: Tensor) -> tuple[float, float]:
     scores = network(X)
     return float((scores - Y).square().mean()), accuracy(scores, y)
 
 
 @torch.no_grad()
+@in_full_precision
 def transform_inputs(split: Split, feature_matrix: Float[Tensor, "d d"]) -> Split:
     """The same split with inputs X M^½, so that any model sees the features M.
 
@@ -299,11 +353,13 @@ def transform_inputs(split: Split, feature_matrix: Float[Tensor, "d d"]) -> Spli
     >>> bool(torch.allclose(transformed.X_train, 2 * split.X_train))
     True
     """
+    _check_split(split)
     root = psd_power(check_feature_matrix(feature_matrix, split.X_train, positive=True), 0.5)
     return split._replace(X_train=split.X_train @ root, X_test=split.X_test @ root)
 
 
 @torch.no_grad()
+@in_full_precision
 def neural_feature_matrix(network: TwoLayerNetwork) -> Float[Tensor, "d d"]:
     """NFM W₁ᵀW₁ of the first layer, symmetric PSD (d, d); d = 2p for two one-hot digits.
 
@@ -324,6 +380,7 @@ def neural_feature_matrix(network: TwoLayerNetwork) -> Float[Tensor, "d d"]:
 
 
 @torch.no_grad()
+@in_full_precision
 def network_agop(
     network: TwoLayerNetwork, X: Float[Tensor, "n d"], center: bool = False
 ) -> Float[Tensor, "d d"]:
@@ -350,11 +407,13 @@ def network_agop(
     True
     """
     _check_inputs("X", network, X)
+    check_flag("center", center)
     weight = network.input_weight
     G = weight.T @ _hidden_agop(network, X, center) @ weight
     return (G + G.T) / 2
 
 
+@in_full_precision
 def agop_trace(network: TwoLayerNetwork, X: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """tr(AGOP), the mean of ‖J(x)‖²_F over the rows of X, differentiable in the weights.
 
@@ -389,6 +448,7 @@ def _hidden_agop(network: TwoLayerNetwork, X: Tensor, center: bool) -> Float[Ten
 
 
 @torch.no_grad()
+@in_full_precision
 def nfa_correlation(
     network: TwoLayerNetwork, X: Float[Tensor, "n d"], include_diagonal: bool = False
 ) -> float:
@@ -418,6 +478,8 @@ def nfa_correlation(
     >>> nfa_correlation(network, X, include_diagonal=True) > 0.9
     True
     """
+    check_numbers("X", _check_inputs("X", network, X))
+    check_flag("include_diagonal", include_diagonal)
     matrices = [neural_feature_matrix(network), psd_power(network_agop(network, X), 0.5)]
     if not include_diagonal:
         off = ~torch.eye(network.n_inputs, dtype=torch.bool, device=X.device)
@@ -431,6 +493,11 @@ def nfa_correlation(
     return float(torch.corrcoef(entries)[0, 1])
 
 
+def _check_split(split: Split) -> None:
+    if not isinstance(split, Split):
+        raise TypeError(f"split must be a Split, as task.split() gives it, got {shown(split)}")
+
+
 def _check_network(network: TwoLayerNetwork) -> None:
     if not isinstance(network, TwoLayerNetwork):
         raise TypeError(
@@ -438,8 +505,11 @@ def _check_network(network: TwoLayerNetwork) -> None:
         )
 
 
-def _check_inputs(name: str, network: TwoLayerNetwork, X: Tensor) -> None:
+def _check_inputs(name: str, network: TwoLayerNetwork, X: Tensor) -> Tensor:
     """Inputs of the network's width, dtype and device."""
     _check_network(network)
     weight = network.input_weight
-    check_matrix(name, X, columns=weight.shape[1], like=weight, like_name="network.input_weight")
+    check_finite("network.input_weight", weight)
+    check_finite("network.output_weight", network.output_weight)
+    columns = weight.shape[1]
+    return check_matrix(name, X, columns=columns, like=weight, like_name="network.input_weight")

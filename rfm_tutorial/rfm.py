@@ -4,35 +4,40 @@ step 0        M = I, a plain kernel machine
 step t + 1    M ← AGOP(predictor of step t)^½, then solve K(M) α = Y
 """
 
-import inspect
-import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from uuid import uuid4
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from rfm_tutorial.agop import agop_rounding, find_groups, kernel_agop
+from rfm_tutorial.agop import find_groups, loop_agop
 from rfm_tutorial.checks import (
     check_fitted,
+    check_flag,
     check_integer,
     check_labels,
     check_matrix,
+    check_memory,
+    check_numbers,
     check_real,
-    check_square,
+    shown,
 )
+from rfm_tutorial.diagnosis import CenteringWatch, why_singular, why_without_gradient
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
-from rfm_tutorial.linalg import Workspace, psd_power, solve_positive_definite
-
-FORMAT_VERSION = 1
+from rfm_tutorial.linalg import (
+    SingularKernelError,
+    Workspace,
+    own,
+    psd_power,
+    solve_positive_definite,
+)
+from rfm_tutorial.precision import in_full_precision
+from rfm_tutorial.saving import SETTINGS, read_model, write_model
 
 
 def accuracy(scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:
@@ -53,13 +58,15 @@ def accuracy(scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:
     >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
     0.5
     """
-    check_matrix("scores", scores)
+    check_numbers("scores", check_matrix("scores", scores))
     check_labels("labels", labels, *scores.shape, device=scores.device)
     return float((scores.argmax(1) == labels).double().mean())
 
 
 class KernelRidge:
     """Kernel ridge regression f(x) = Σ_i α_i k(x, z_i; M), with (K + ridge·I) α = Y.
+
+    A fitted model holds copies: neither gradients nor later changes of X, Y or M reach it.
 
     Parameters
     ----------
@@ -117,18 +124,21 @@ class KernelRidge:
         if feature_matrix is not None:
             check_feature_matrix(feature_matrix, X, positive=self.kernel.radial)
         self.kernel.check_fits(X.dtype)
-        _solve(self, X, Y, feature_matrix, Workspace())
+        _check_size(X, 2.0 * len(X) ** 2)
+        M = None if feature_matrix is None else own(feature_matrix)
+        _solve(self, own(X), Y, M, Workspace())
         return self
 
+    @in_full_precision
     def predict(self, X: Float[Tensor, "m d"]) -> Float[Tensor, "m c"]:
-        """Predictions (m, c). Differentiable in X.
+        """Predictions (m, c). Differentiable in X, not in what the model was fitted to.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If X has a wrong width, dtype or device or is not finite.
+            If X has a wrong width, dtype or device or is not finite, or the predictions are not.
         """
         check_fitted(self, "dual_coef_")
         centers = self.centers_
@@ -138,18 +148,43 @@ class KernelRidge:
             self.kernel.values(rows, centers, self.feature_matrix_) @ self.dual_coef_
             for rows in X.split(max(len(centers), 1024))
         ]
-        return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+        scores = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+        if not scores.is_meta and not bool(torch.isfinite(scores).all()):
+            raise ValueError(
+                f"predictions must be finite, got NaN or infinity: X is too large for {X.dtype}; "
+                f"divide the inputs by a constant before fit"
+            )
+        return scores
 
 
+# Normal tensors even in inference mode, which forbids to differentiate predictions later.
+@torch.inference_mode(False)
 @torch.no_grad()
+@in_full_precision
 def _solve(
-    model: KernelRidge, X: Tensor, Y: Tensor, feature_matrix: Tensor | None, work: Workspace
+    model: KernelRidge,
+    X: Tensor,
+    Y: Tensor,
+    M: Tensor | None,
+    work: Workspace,
+    name: str = "the kernel matrix",
+    share: float = math.nan,
 ) -> Float[Tensor, "n n"]:
-    """Fit in place and give back the kernel matrix, which lies in the workspace."""
-    n = len(X)
-    values = model.kernel.values(X, X, feature_matrix, out=work.empty("kernel", n, n, like=X))
-    model.dual_coef_ = solve_positive_definite(values, Y, model.ridge, work)
-    model.centers_, model.feature_matrix_ = X, feature_matrix
+    """Fit in place and give back the kernel matrix, which lies in the workspace.
+
+    `name` and `share`, what centering left of the gradients behind M, are for the error.
+    """
+    n, kernel, ridge = len(X), model.kernel, model.ridge
+    values = kernel.values(X, X, M, out=work.empty("kernel", n, n, like=X))
+    model.dual_coef_ = solve_positive_definite(
+        values,
+        Y,
+        ridge,
+        work,
+        name,
+        lambda row: why_singular(kernel, X, M, values, ridge, row, share),
+    )
+    model.centers_, model.feature_matrix_ = X, M
     return values
 
 
@@ -175,7 +210,10 @@ class RFM:
     n_iterations : number of feature updates T; there are T + 1 steps, 0 … T
     ridge : ≥ 0, added to the diagonal of the kernel matrix; 0 interpolates
     agop_power : s > 0 in M ← AGOPˢ
-    center_gradients : subtract each output's mean gradient before the AGOP
+    center_gradients : subtract each output's mean gradient before the AGOP. Right for modular
+        arithmetic, where the mean says nothing. Not for data that are nearly linear: there the
+        gradients are nearly their mean, and the features vanish, with an error if ridge = 0 and a
+        warning otherwise. Then take False, with a ridge, or a `LaplaceKernel`
 
     Attributes (after `fit`)
     ------------------------
@@ -212,15 +250,26 @@ class RFM:
         self.n_iterations = check_integer("n_iterations", n_iterations, at_least=0)
         self.ridge = check_real("ridge", ridge)
         self.agop_power = check_real("agop_power", agop_power, positive=True)
-        if not isinstance(center_gradients, bool):
-            raise ValueError(f"center_gradients must be True or False, got {center_gradients!r}")
-        self.center_gradients = center_gradients
+        self.center_gradients = check_flag("center_gradients", center_gradients)
 
     def __repr__(self) -> str:
         return (
             f"RFM({self.kernel}, n_iterations={self.n_iterations}, ridge={self.ridge}, "
             f"agop_power={self.agop_power}, center_gradients={self.center_gradients})"
         )
+
+    # What makes a fitted RFM a kernel machine for `predictor_agop`.
+    @property
+    def centers_(self) -> Float[Tensor, "n d"]:
+        """The training inputs, (n, d)."""
+        check_fitted(self, "predictor_")
+        return self.predictor_.centers_
+
+    @property
+    def dual_coef_(self) -> Float[Tensor, "n c"]:
+        """The coefficients of the last step, (n, c)."""
+        check_fitted(self, "predictor_")
+        return self.predictor_.dual_coef_
 
     def iterate(
         self,
@@ -236,7 +285,8 @@ class RFM:
         Parameters
         ----------
         X, Y : inputs (n, d) and targets (n, c), same dtype and device
-        on_features : called with each new feature matrix (d, d); what it returns is used instead
+        on_features : called with each new feature matrix (d, d); a copy of what it returns is
+            used instead
 
         Raises
         ------
@@ -248,32 +298,59 @@ class RFM:
         check_matrix("X", X)
         check_matrix("Y", Y, rows=X.shape[0], like=X)
         self.kernel.check_fits(X.dtype)
-        return self._steps(X, Y, on_features)
+        _check_size(X, 2.0 * len(X) ** 2 + 4.0 * X.shape[1] ** 2)
+        _check_callback("on_features", on_features)
+        # Copies, so that the steps still to come are those of the data that were given.
+        return self._steps(own(X), own(Y), on_features)
 
     def _steps(self, X, Y, on_features) -> Iterator[RFMStep]:
         work, groups = Workspace(), find_groups(X)
+        watch, share = CenteringWatch(self.kernel, Y, self.ridge), math.nan
         M = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
         for iteration in range(self.n_iterations + 1):
             predictor = KernelRidge(self.kernel, self.ridge)
-            values = _solve(predictor, X, Y, M, work)
+            name = f"the kernel matrix of step {iteration}"
+            values = _solve(predictor, X, Y, M, work, name, share)
+            watch.fitted(predictor.dual_coef_, iteration)
             yield RFMStep(iteration, M, predictor)
             if iteration < self.n_iterations:
-                G = kernel_agop(
-                    self.kernel,
-                    X,
-                    predictor.dual_coef_,
-                    M,
-                    X,
-                    center=self.center_gradients,
-                    groups=groups,
-                    values=values,
-                    workspace=work,
-                )
-                # G is PSD but for the rounding that kernel_agop allows itself.
-                M = psd_power(G, self.agop_power, agop_rounding(G.dtype) * len(G))
+                M, share = self._next_features(predictor, values, groups, work, iteration)
+                watch.centered(share)
                 if on_features is not None:
                     M = on_features(M)
                     check_feature_matrix(M, X, positive=self.kernel.radial)
+                    M = own(M)
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _next_features(self, predictor, values, groups, work, iteration) -> tuple[Tensor, float]:
+        """M of the next step, and what centering left of the gradients behind it."""
+        X, alpha = predictor.centers_, predictor.dual_coef_
+        G, share, rounding = loop_agop(
+            self.kernel,
+            X,
+            alpha,
+            predictor.feature_matrix_,
+            X,
+            center=self.center_gradients,
+            groups=groups,
+            values=values,
+            workspace=work,
+        )
+        if not G.is_meta:
+            if not bool(torch.isfinite(G).all()):
+                raise ValueError(
+                    f"the AGOP of step {iteration} must be finite, got NaN or infinity in it: the "
+                    f"targets are too large for {G.dtype}; divide them by a constant"
+                )
+            different = not torch.equal(X, X[:1].expand_as(X))
+            if iteration == 0 and different and not bool(G.any()) and bool(alpha.any()):
+                raise SingularKernelError(
+                    f"the predictor of step 0 has no features: "
+                    f"{why_without_gradient(self.kernel, X, values)}"
+                )
+        # G is PSD but for its rounding.
+        return psd_power(G, self.agop_power, rounding), share
 
     def fit(
         self,
@@ -301,7 +378,10 @@ class RFM:
         SingularKernelError
             If a step's system has no unique solution.
         """
+        _check_callback("on_step", on_step)
+        check_flag("progress", progress)
         steps = self.iterate(X, Y, on_features)
+        check_numbers("X", X)
         measured = {"train": (X, Y)}
         if validation is not None:
             if not isinstance(validation, tuple | list) or len(validation) != 2:
@@ -365,30 +445,18 @@ class RFM:
         ------
         NotFittedError
             Before `fit`.
+        ValueError
+            If the kernel could not be found and made again: its class has to stand at the top of a
+            module, and its fields have to tell all about it.
         """
         check_fitted(self, "predictor_")
         tensors = {
-            "centers": self.predictor_.centers_,
-            "dual_coef": self.predictor_.dual_coef_,
+            "centers": self.centers_,
+            "dual_coef": self.dual_coef_,
             "feature_matrix": self.feature_matrix_,
         }
-        header = {
-            "format_version": FORMAT_VERSION,
-            "kernel": {"name": type(self.kernel).__name__, **asdict(self.kernel)},
-            "n_iterations": self.n_iterations,
-            "ridge": self.ridge,
-            "agop_power": self.agop_power,
-            "center_gradients": self.center_gradients,
-            "history": self.history_,
-        }
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-        contents = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        try:
-            temporary.write_bytes(save(contents, metadata={"rfm_tutorial": json.dumps(header)}))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        rest = {name: getattr(self, name) for name in SETTINGS} | {"history": self.history_}
+        write_model(path, self.kernel, tensors, rest)
 
     @classmethod
     def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> "RFM":
@@ -398,56 +466,16 @@ class RFM:
         ------
         ValueError
             If the file is no such model, is damaged, has a format version that this package does
-            not know, or names a kernel that is not defined here.
+            not know, or names a kernel that is not defined here or is another one here.
         """
-        header, tensors = _read(path, device)
-        parameters = dict(header["kernel"])
-        name = parameters.pop("name")
-        known = {kernel.__name__: kernel for kernel in _subclasses(Kernel)}
-        if name not in known:
-            raise ValueError(
-                f"{path} uses the kernel {name!r}; defined here are {', '.join(sorted(known))}. "
-                f"Import the module that defines {name} before loading"
-            )
-        settings = ("n_iterations", "ridge", "agop_power", "center_gradients")
-        rfm = cls(known[name](**parameters), **{key: header[key] for key in settings})
-        rfm.predictor_ = KernelRidge(rfm.kernel, rfm.ridge)
+        kernel, tensors, header = read_model(path, device)
+        rfm = cls(kernel, **{name: header[name] for name in SETTINGS})
+        rfm.predictor_ = KernelRidge(kernel, rfm.ridge)
         rfm.predictor_.centers_ = tensors["centers"]
         rfm.predictor_.dual_coef_ = tensors["dual_coef"]
         rfm.predictor_.feature_matrix_ = rfm.feature_matrix_ = tensors["feature_matrix"]
         rfm.history_ = header["history"]
         return rfm
-
-
-def _read(path: str | os.PathLike, device: torch.device | str) -> tuple[dict, dict[str, Tensor]]:
-    """Header and tensors of a file that `RFM.save` wrote; a ValueError says what is wrong."""
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata() or {}
-            if "rfm_tutorial" not in metadata:
-                raise ValueError(f"{path} is a safetensors file but not a saved RFM")
-            header = json.loads(metadata["rfm_tutorial"])
-            version = header.get("format_version")
-            if version != FORMAT_VERSION:
-                raise ValueError(
-                    f"{path} has format version {version!r}; this version of rfm_tutorial reads "
-                    f"version {FORMAT_VERSION}"
-                )
-            names = ("centers", "dual_coef", "feature_matrix")
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file of an RFM: {error}") from error
-    centers = check_matrix("centers", tensors["centers"])
-    check_matrix("dual_coef", tensors["dual_coef"], rows=len(centers), like=centers)
-    check_square("feature_matrix", tensors["feature_matrix"], centers.shape[1])
-    return header, tensors
-
-
-def _subclasses(kind: type) -> Iterator[type]:
-    for child in kind.__subclasses__():
-        if not inspect.isabstract(child):
-            yield child
-        yield from _subclasses(child)
 
 
 def _describe(value: object) -> str:
@@ -460,9 +488,23 @@ def _describe(value: object) -> str:
 def _check_kernel(kernel: Kernel) -> Kernel:
     if not isinstance(kernel, Kernel):
         raise ValueError(
-            f"kernel must be a kernel object such as GaussianKernel(2.5), got {kernel!r}"
+            f"kernel must be a kernel object such as GaussianKernel(2.5), got {shown(kernel)}"
         )
     return kernel
+
+
+def _check_size(X: Tensor, numbers: float) -> None:
+    """Kernel matrix and factor, and in the loop four feature matrices, have to fit in memory."""
+    if X.device.type == "cpu":
+        n, d = X.shape
+        check_memory(
+            f"fitting {n} rows of {d} inputs", numbers * X.element_size(), "take a part of them"
+        )
+
+
+def _check_callback(name: str, function: object) -> None:
+    if function is not None and not callable(function):
+        raise ValueError(f"{name} must be a function or None, got {shown(function)}")
 
 
 @torch.no_grad()

@@ -31,16 +31,18 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rfm_tutorial import (
+    RFM,
     GaussianKernel,
     KernelRidge,
     LaplaceKernel,
     ModularTask,
+    NotFittedError,
     agop,
     per_output_agop,
     predictor_agop,
     psd_power,
 )
-from rfm_tutorial.agop import Groups, find_groups, kernel_agop
+from rfm_tutorial.agop import Groups, find_groups, kernel_agop, loop_agop
 from rfm_tutorial.kernels import Kernel
 from rfm_tutorial.modular import MultiTask
 
@@ -506,10 +508,60 @@ def test_the_agop_of_a_constant_is_zero() -> None:
     assert torch.equal(G, torch.zeros(3, 3, dtype=torch.float64))
 
 
-def test_a_function_is_seen_inside_no_grad_too() -> None:
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_function_is_seen_inside_no_grad_too(mode: type) -> None:
     W = normal(3, 4)
-    with torch.no_grad():
+    with mode():
         torch.testing.assert_close(agop(lambda x: x @ W.T, normal(9, 4, seed=1)), W.T @ W)
+
+
+def test_a_function_that_writes_into_its_argument_leaves_the_rows_alone() -> None:
+    X = normal(9, 4)
+    copy = X.clone()
+    with pytest.raises(RuntimeError, match="in-place"):
+        agop(lambda x: x.mul_(2), X)
+    assert torch.equal(X, copy)
+
+
+@both_types
+@pytest.mark.parametrize("bend", [1e-3, 1e-5])
+def test_centering_a_nearly_linear_function_leaves_more_than_rounding(
+    bend: float, dtype: torch.dtype
+) -> None:
+    X = normal(40, 3)
+    got = agop(lambda x: 100 * x[:, :1] + bend * x[:, 1:2] ** 2, X.to(dtype), center=True)
+    slopes = 2 * bend * X[:, 1]
+    exact = float((slopes - slopes.mean()).square().mean())
+    # A single number has a rounding of 100 eps, which is what is left of a bend of 1e-5 in float32.
+    allowed = 100 * torch.finfo(dtype).eps / bend * 4
+    assert float(got[1, 1]) == pytest.approx(exact, rel=allowed)
+    assert abs(float(got[0, 0])) <= (1000 * torch.finfo(dtype).eps) ** 2
+    assert float(torch.linalg.eigvalsh(got)[0]) >= -1e-6 * exact
+
+
+@every_case
+def test_per_output_agops_add_up_where_centering_cancels(case: Case) -> None:
+    X = normal(60, 3)
+    model = KernelRidge(case.kernel, ridge=0.1).fit(
+        X, torch.cat([X[:, :1], X[:, :1] + X[:, 1:2]], 1)
+    )
+    parts = per_output_agop(model)
+    assert difference(parts.sum(0), predictor_agop(model)) < 1e-9
+    assert float(torch.linalg.eigvalsh(parts).min()) > -1e-9 * float(parts.abs().max())
+
+
+def test_an_agop_of_features_that_hide_nearly_all_is_psd_to_its_rounding() -> None:
+    # What M takes away leaves rounding behind that is large beside what it keeps.
+    Z, alpha = rows("dense"), normal(18, 2, seed=5)
+    M = torch.diag(torch.tensor([1.0, 0, 0, 0, 0, 0], dtype=torch.float64))
+    Z[:, 0] *= 1e-9
+    for method in METHODS[1:]:
+        G, _, rounding = loop_agop(LaplaceKernel(), Z, alpha, M, Z, center=True, method=method)
+        psd_power(G, 0.5, rounding)
+        assert rounding > 1e-6
+    G, share, rounding = loop_agop(LaplaceKernel(), Z, alpha, None, Z, center=True)
+    assert rounding < 1e-10
+    assert 0 < share < 1
 
 
 def test_a_fitted_predictor_needs_no_argument_but_itself() -> None:
@@ -518,6 +570,29 @@ def test_a_fitted_predictor_needs_no_argument_but_itself() -> None:
         model = KernelRidge(case.kernel, ridge=0.1).fit(X, Y, feature_matrix("dense", 6))
         expected = plain_agop(case, X, model.dual_coef_, model.feature_matrix_, X, True)
         assert difference(predictor_agop(model), expected) < 1e-10
+
+
+def test_a_fitted_loop_is_a_predictor_too() -> None:
+    X, Y = rows("dense"), normal(18, 3, seed=5)
+    rfm = RFM(LaplaceKernel(), 2).fit(X, Y)
+    assert torch.equal(predictor_agop(rfm), predictor_agop(rfm.predictor_))
+    assert torch.equal(per_output_agop(rfm, X[:5]), per_output_agop(rfm.predictor_, X[:5]))
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_what_is_no_predictor_is_told_what_is() -> None:
+    X, Y = rows("dense"), normal(18, 3, seed=5)
+    step = next(RFM(LaplaceKernel(), 2).iterate(X, Y))
+    wrong = "predictor must be a fitted KernelRidge or RFM, got"
+    for function in (predictor_agop, per_output_agop):
+        with pytest.raises(TypeError, match=f"{wrong} RFMStep; it has one as .predictor"):
+            function(step)  # pyright: ignore[reportArgumentType]
+        assert function(step.predictor).shape[-1] == 6
+        for other in (None, RFM, X, torch.nn.Linear(6, 3), GaussianKernel()):
+            with pytest.raises(TypeError, match=wrong):
+                function(other)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(NotFittedError, match="this RFM is not fitted"):
+            function(RFM(GaussianKernel()))  # pyright: ignore[reportArgumentType]
 
 
 def test_tensors_that_require_gradients_bring_no_warning_and_no_graph() -> None:

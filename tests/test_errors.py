@@ -11,9 +11,12 @@ import math
 import re
 import warnings
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import KERNELS_OF_THE_PACKAGE, normal
@@ -26,12 +29,21 @@ from rfm_tutorial import (
     ModularTask,
     NotFittedError,
     QuadraticKernel,
+    QuadraticNetwork,
     accuracy,
     agop,
+    discrete_log_order,
+    network_agop,
+    nfa_correlation,
     per_output_agop,
     predictor_agop,
     psd_power,
+    random_block_features,
+    random_circulant_features,
+    train_network,
+    transform_inputs,
 )
+from rfm_tutorial.checks import check_labels, check_matrix
 from rfm_tutorial.modular import MultiTask
 
 pytestmark = pytest.mark.usefixtures("no_type_checks")
@@ -47,6 +59,45 @@ TASK = ModularTask("add", 5)
 FITTED = KernelRidge(GaussianKernel()).fit(X, Y)
 RFM_FITTED = RFM(GaussianKernel(), 1).fit(X, Y)
 NAN, INFINITY = math.nan, math.inf
+
+
+def split_with(seed: object) -> object:
+    return TASK.split(seed=seed)
+
+
+def network_with(seed: object) -> object:
+    return QuadraticNetwork(5, 8, seed=seed)
+
+
+def training_with(seed: object) -> object:
+    return train_network(QuadraticNetwork(5, 8), TASK.split(), seed=seed)
+
+
+def features_with(seed: object) -> object:
+    return random_circulant_features("add", 5, seed=seed)
+
+
+def block_with(seed: object) -> object:
+    return random_block_features("add", 5, seed=seed)
+
+
+def split_on(device: object) -> object:
+    return TASK.split(device=device)
+
+
+def network_on(device: object) -> object:
+    return QuadraticNetwork(5, 8, device=device)
+
+
+def features_on(device: object) -> object:
+    return random_circulant_features("add", 5, device=device)
+
+
+def broken_network() -> QuadraticNetwork:
+    network = QuadraticNetwork(5, 8)
+    network.input_weight.data.fill_(NAN)
+    return network
+
 
 # For each wrong call: the error must say each of these.
 WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
@@ -78,11 +129,19 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "fraction too small": (lambda: TASK.split(0.001), ["train_fraction", "at least one training row", "0.001", "25 rows"]),
     "negative seed": (lambda: TASK.split(seed=-1), ["seed", "≥ 0", "got -1"]),
     "float seed": (lambda: TASK.split(seed=1.0), ["seed", "integer", "got 1.0"]),
+    **{
+        f"seed {seed} of {what.__name__}": (
+            lambda what=what, seed=seed: what(seed),
+            ["seed must be an integer", f"got {seed!r}"],
+        )
+        for what in (split_with, network_with, training_with, features_with, block_with)
+        for seed in (2**64, -1, 1.5, True, None, "0", np.float64(2), torch.tensor(3))
+    },
     "no seed": (lambda: TASK.split(seed=None), ["seed", "integer", "got None"]),
     "seed of 65 bits": (lambda: TASK.split(seed=2**64), ["seed", "≤", "got 18446744073709551616"]),
     "half precision": (lambda: TASK.split(dtype=torch.float16), ["dtype", "float32 or torch.float64", "got torch.float16"]),
     "integer dtype": (lambda: TASK.split(dtype=torch.int64), ["dtype", "float32", "got torch.int64"]),
-    "dtype as text": (lambda: TASK.split(dtype="float32"), ["dtype", "torch.float32", "got float32"]),
+    "dtype as text": (lambda: TASK.split(dtype="float32"), ["dtype", "torch.float32", "got 'float32'"]),
     # Encoding
     "digit too large": (lambda: TASK.encode(torch.tensor([[1, 5]])), ["pairs", "0 … 4", "from 1 to 5"]),
     "negative digit": (lambda: TASK.encode(torch.tensor([[-1, 0]])), ["pairs", "0 … 4", "from -1 to 0"]),
@@ -117,6 +176,8 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "kernel of complex numbers": (lambda: GaussianKernel()(X + 0j, X), ["X must be float32 or float64", "complex128"]),
     "kernel of an array": (lambda: GaussianKernel()(X.numpy(), X), ["X must be a torch.Tensor", "ndarray", "torch.as_tensor"]),
     "kernel of a list": (lambda: GaussianKernel()([[1.0]], X), ["X must be a torch.Tensor", "list"]),
+    "kernel of nothing": (lambda: GaussianKernel()(None, X), ["X must be a torch.Tensor", "NoneType"]),
+    "kernel of the class of tensors": (lambda: GaussianKernel()(torch.Tensor, X), ["X must be a torch.Tensor", "got _TensorMeta"]),
     "kernel of a sparse tensor": (lambda: GaussianKernel()(X.to_sparse(), X), ["X must be a dense tensor", "sparse_coo", "X.to_dense()"]),
     "kernel of no rows": (lambda: GaussianKernel()(X[:0], X), ["X must not be empty", "(0, 4)"]),
     "kernel of no columns": (lambda: GaussianKernel()(X[:, :0], X[:, :0]), ["X must not be empty", "(6, 0)"]),
@@ -226,9 +287,35 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "agop of a function that gives a tuple": (lambda: agop(lambda x: (x, x), X), ["function must", "tuple"]),
     "agop of a function that gives integers": (lambda: agop(lambda x: x.long(), X), ["function must", "torch.int64"]),
     "agop of a function without outputs": (lambda: agop(lambda x: x[:, :0], X), ["function must", "(1, 0)"]),
+    "agop of a number": (lambda: agop(3.0, X), ["function must be a function or a module", "got 3.0"]),
+    "agop of a loop": (lambda: agop(RFM_FITTED, X), ["function must be a function", "got RFM(", "its .predict is one"]),
+    "agop of a function on another device": (lambda: agop(lambda x: x.to("meta"), X), ["function must stay on cpu like X", "meta"]),
+    "agop of a function that gives one row for many": (lambda: agop(lambda x: x[:1], X), ["function must map (n, d) to (n, c)", "(1, 4)", "(6, 4)"]),
+    "agop of a function without a slope": (lambda: agop(lambda x: (0 * x).sqrt(), X), ["function must have finite gradients at X", "NaN or infinity"]),
+    **{
+        f"{what} by {flag!r}": (
+            lambda call=call, flag=flag: call(flag),
+            [f"{what} must be True or False", f"got {flag!r}"],
+        )
+        for what, call in {
+            "center": lambda flag: predictor_agop(FITTED, center=flag),
+            "include_diagonal": lambda flag: nfa_correlation(QuadraticNetwork(5, 8), torch.eye(10).double(), flag),
+            "progress": lambda flag: RFM(GaussianKernel()).fit(X, Y, progress=flag),
+            "center_gradients": lambda flag: RFM(GaussianKernel(), center_gradients=flag),
+        }.items()
+        for flag in (None, 0, 1, "yes", NAN)
+    },
+    **{
+        f"{name} as {value!r}": (
+            lambda name=name, value=value: RFM(GaussianKernel(), 1).fit(X, Y, **{name: value}),
+            [f"{name} must be a function or None", f"got {value!r}"],
+        )
+        for name in ("on_features", "on_step")
+        for value in (3, "M", True, [1])
+    },
     # Powers
     "power of a rectangle": (lambda: psd_power(X, 0.5), ["matrix must be square", "(6, 4)"]),
-    "power of a vector": (lambda: psd_power(X[0], 0.5), ["matrix must have 2 dimensions", "(4,)"]),
+    "power of a vector": (lambda: psd_power(X[0], 0.5), ["matrix must have 2 dimensions", "(4,)", "torch.diag(matrix)"]),
     "power of integers": (lambda: psd_power(M.long(), 0.5), ["matrix must be float32 or float64", "int64"]),
     "power of NaN": (lambda: psd_power(M * NAN, 0.5), ["matrix must be finite", "16 entries"]),
     "power of an asymmetric matrix": (lambda: psd_power(asymmetric, 0.5), ["matrix must be symmetric", "by up to 1", "/ 2"]),
@@ -247,6 +334,56 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     "labels as a list": (lambda: accuracy(Y, [0] * 6), ["labels must be a torch.Tensor", "list"]),
     "scores with NaN": (lambda: accuracy(Y * NAN, torch.zeros(6).long()), ["scores must be finite", "12 entries"]),
     "scores of one row": (lambda: accuracy(Y[0], torch.zeros(6).long()), ["scores must have 2 dimensions", "(2,)"]),
+    "scores without numbers": (lambda: accuracy(Y.to("meta"), torch.zeros(6).long().to("meta")), ["scores must hold numbers", "meta"]),
+    # What no memory holds
+    "split of a huge table": (lambda: ModularTask("add", 10**6).split(), ["a split of 1000000000000 rows with modulus 1000000 in torch.float64", "would take about", "free", "smaller modulus"]),
+    "pairs of a huge table": (lambda: ModularTask("div", 1000003).pairs, ["ModularTask(operation='div', modulus=1000003)", "would take about 40 TB", "smaller modulus"]),
+    "labels of huge tables": (lambda: MultiTask(("add", "sub"), 10**6).labels, ["MultiTask", "would take about 80 TB"]),
+    "modulus without a table": (lambda: ModularTask("add", 10**400), ["modulus must be an integer ≤ 1073741824", "1329 bits"]),
+    "features of a huge table": (lambda: random_circulant_features("add", 10**6), ["features of modulus 1000000 would take about 200 TB"]),
+    "network of huge width": (lambda: QuadraticNetwork(5, 2**30, n_inputs=2**20), ["a network of width 1073741824 would take about"]),
+    "network of endless width": (lambda: QuadraticNetwork(5, 10**400), ["width must be an integer ≤ 1073741824", "1329 bits"]),
+    "order of a huge prime": (lambda: discrete_log_order(2**61 - 1), ["an order of 2305843009213693950 digits would take about", "smaller prime"]),
+    "fit of many rows": (lambda: KernelRidge(GaussianKernel()).fit(torch.zeros(1, 1).expand(10**7, 1), torch.zeros(1, 1).expand(10**7, 1)), ["fitting 10000000 rows of 1 inputs would take about 800 TB"]),
+    "loop of many inputs": (lambda: RFM(GaussianKernel()).fit(torch.zeros(1, 1).expand(2, 10**7), torch.zeros(2, 1)), ["fitting 2 rows of 10000000 inputs would take about"]),
+    # Devices
+    **{
+        f"{what.__name__} on {device!r}": (
+            lambda what=what, device=device: what(device),
+            ["device must be one that torch can use here", f"got {device!r}"],
+        )
+        for what in (split_on, network_on, features_on)
+        for device in ("gpu", "cuda:99", 1.5, True, torch.float64)
+    },
+    # Networks
+    "network of another kind": (lambda: network_agop(torch.nn.Linear(4, 2), X), ["network must be a QuadraticNetwork or a ReLUNetwork", "Linear"]),
+    "network that is frozen": (lambda: train_network(QuadraticNetwork(5, 8).requires_grad_(False), TASK.split()), ["network must have weights that can be trained", "requires_grad_()"]),
+    "network with NaN": (lambda: nfa_correlation(broken_network(), torch.eye(10).double()), ["network.input_weight must be finite", "80 entries"]),
+    "training of two types": (lambda: train_network(QuadraticNetwork(5, 8), TASK.split(dtype=torch.float32)), ["split.X_train is torch.float32", "float64"]),
+    "training on a tuple": (lambda: train_network(QuadraticNetwork(5, 8), (X, Y)), ["split must be a Split", "task.split()"]),
+    "transformed tuple": (lambda: transform_inputs((X, Y), M), ["split must be a Split", "task.split()"]),
+    "training with labels of others": (
+        lambda: train_network(QuadraticNetwork(5, 8), TASK.split()._replace(y_train=TASK.split().y_test)),
+        ["split.y_train must have shape (12,)", "(13,)"],
+    ),
+    "training with one target row too few": (
+        lambda: train_network(QuadraticNetwork(5, 8), TASK.split()._replace(Y_train=TASK.split().Y_train[1:])),
+        ["split.Y_train must have 12 rows", "split.X_train", "(11, 5)"],
+    ),
+    "training that explodes": (
+        lambda: list(train_network(QuadraticNetwork(5, 8), TASK.split(), 1, learning_rate=1e308)),
+        ["training must end in finite weights", "epoch 1", "learning_rate"],
+    ),
+    **{
+        f"betas {betas}": (
+            lambda betas=betas: train_network(QuadraticNetwork(5, 8), TASK.split(), betas=betas),
+            ["betas must be two numbers ≥ 0 and < 1"],
+        )
+        for betas in (None, 0.9, (0.9,), (0.9, 1.0), (0.9, "1"), (NAN, 0.9), (0.1, 0.2, 0.3))
+    },
+    # Files
+    "path of a number": (lambda: RFM.load(3), ["path must be text or a pathlib.Path, got 3"]),
+    "path of bytes": (lambda: RFM_FITTED.save(b"model"), ["path must be text or a pathlib.Path, got b'model'"]),
     "no scores": (lambda: accuracy(Y[:0], torch.zeros(0).long()), ["scores must not be empty", "(0, 2)"]),
 }  # fmt: skip
 
@@ -254,8 +391,9 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_an_error_names_the_argument_what_came_and_what_would_be_right(name: str) -> None:
     call, said = WRONG[name]
-    # TypeError is what Python itself answers where no tensor came at all.
-    allowed = (ValueError, TypeError) if "torch.Tensor" in " ".join(said) else ValueError
+    # TypeError is what Python itself answers where something of another kind came.
+    kinds = ("torch.Tensor", "network must be", "split must be", "path must be")
+    allowed = (ValueError, TypeError) if any(k in " ".join(said) for k in kinds) else ValueError
     with pytest.raises(allowed) as caught:
         call()
     message = str(caught.value)
@@ -324,6 +462,141 @@ def test_a_bandwidth_beyond_all_numbers_is_refused_by_name_or_works(
         K = made(X, X)
         assert bool(torch.isfinite(K).all())
         assert bool((K.diagonal() == 1).all())
+
+
+# Advice is followed to the end: what comes of it must be taken.
+
+TABLE = X.numpy()
+ADVISED: dict[str, object] = {
+    "array": TABLE,
+    "array of float32": TABLE.astype("f4"),
+    "array of integers": (10 * TABLE).astype(int),
+    "array of half precision": TABLE.astype("f2"),
+    "array backwards": TABLE[::-1],
+    "array of objects": TABLE.astype(object),
+    "array of texts": TABLE.astype(str),
+    "array of another machine": TABLE.astype(">f8"),
+    "array of long doubles": TABLE.astype(np.longdouble),
+    "array that is not to be written": np.broadcast_to(TABLE[:1], (6, 4)),
+    "array of complex numbers": TABLE + 1j,
+    "data frame": pd.DataFrame(TABLE),
+    "data frame of integers": pd.DataFrame((10 * TABLE).astype(int)),
+    "series": pd.Series(TABLE[:, 0]),
+    "list of lists": TABLE.tolist(),
+    "list of numbers": TABLE[0].tolist(),
+    "tuple of tensors": tuple(X),
+    "list of rows": list(TABLE),
+    "number of numpy": np.float64(2.5),
+    "vector": X[0],
+    "vector of integers": torch.arange(6),
+    "scalar": X[0, 0],
+    "block": X.reshape(3, 2, 4),
+    "integers": torch.arange(24).reshape(6, 4),
+    "booleans": X > 0,
+    "half precision": X.half(),
+    "complex numbers": X + 1j,
+    "sparse tensor": X.to_sparse(),
+    "quantised tensor": torch.fake_quantize_per_tensor_affine(X.float(), 0.1, 0, 0, 255).byte(),
+    "another type": X.float(),
+}
+
+
+def followed(message: str, name: str, value: object) -> object:
+    """What the first piece of code in a message makes of the value."""
+    part = re.split(r"; | \(", message, maxsplit=1)[1]
+    code = re.split(r" (?:converts|makes|is its|one column)", part)[0]
+    code = code.removeprefix("class numbers become rows by ")
+    return eval(code, {"torch": torch, "numpy": np, name: value, "the": X})
+
+
+@pytest.mark.parametrize("kind", ADVISED)
+def test_advice_that_is_followed_leads_to_a_matrix(kind: str) -> None:
+    value = ADVISED[kind]
+    said = []
+    for _ in range(4):
+        try:
+            check_matrix("X_new", value, like=X, like_name="the training data")  # pyright: ignore[reportArgumentType]
+        except (TypeError, ValueError) as error:
+            said.append(str(error))
+            value = followed(str(error), "X_new", value)
+        else:
+            break
+    else:
+        pytest.fail(f"no end of advice: {said}")
+    assert said
+    assert isinstance(value, torch.Tensor)
+    if kind == "vector":
+        assert value.shape == (1, 4)
+
+
+def test_advice_knows_rows_from_columns() -> None:
+    for call, code in (
+        (lambda: FITTED.predict(X[0]), "X[None] makes one row of it"),
+        (
+            lambda: KernelRidge(GaussianKernel()).fit(X, Y[:, 0]),
+            "Y[:, None] makes one column of it",
+        ),
+    ):
+        with pytest.raises(ValueError, match=re.escape(code)) as caught:
+            call()
+        assert str(caught.value).endswith(code)
+    assert FITTED.predict(X[0][None]).shape == (1, 2)
+    with pytest.raises(ValueError, match="class numbers") as caught:
+        KernelRidge(GaussianKernel()).fit(X, torch.arange(6))
+    Y_new = torch.arange(6)
+    code = str(caught.value).rpartition("rows by ")[2].replace("Y", "Y_new")
+    assert eval(code, {"torch": torch, "Y_new": Y_new}).tolist() == torch.eye(6).tolist()
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, 1], np.array([0, 1, 1]), pd.Series([0, 1, 1]), torch.tensor([0, 1, 1]).int()]
+)
+def test_advice_for_labels_leads_to_labels(labels: object) -> None:
+    with pytest.raises((TypeError, ValueError), match="labels must be") as caught:
+        check_labels("labels", labels, 3, 2)  # pyright: ignore[reportArgumentType]
+    made = followed(str(caught.value), "labels", labels)
+    assert check_labels("labels", made, 3, 2).tolist() == [0, 1, 1]  # pyright: ignore[reportArgumentType]
+
+
+def test_the_seeds_at_the_ends_are_taken() -> None:
+    for seed in (0, 2**64 - 1, np.int64(3), np.uint64(2**63)):
+        assert split_with(seed)
+        assert network_with(seed)
+        assert next(training_with(seed)).epoch == 0  # pyright: ignore[reportArgumentType,reportCallIssue]
+        assert features_with(seed) is not None
+
+
+@pytest.mark.parametrize(
+    "value", [np.float32(2.5), np.float16(2.5), np.int64(2), Fraction(5, 2), 2]
+)
+def test_real_numbers_of_any_kind_are_taken(value: float) -> None:
+    for made in (
+        GaussianKernel(value).bandwidth,
+        QuadraticKernel(value).scale,
+        KernelRidge(GaussianKernel(), value).ridge,
+    ):
+        assert type(made) is float
+        assert made == value
+    assert RFM(GaussianKernel(), agop_power=value).agop_power == value
+    assert RFM(GaussianKernel(), center_gradients=np.False_).center_gradients is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**400, Fraction(1, 10**400), Decimal("2.5"), np.longdouble("1e400"), normal(300, 3), [2.5]],
+)
+def test_what_is_no_such_number_is_refused_in_one_short_line(value: object) -> None:
+    for make in (GaussianKernel, QuadraticKernel, lambda power: psd_power(M, power)):
+        with pytest.raises(ValueError, match="must be a positive number, got") as caught:
+            make(value)
+        assert len(str(caught.value)) < 200
+        assert "\n" not in str(caught.value)
+
+
+def test_a_prediction_that_overflows_is_refused() -> None:
+    model = KernelRidge(QuadraticKernel(), ridge=0.1).fit(X.float(), Y.float())
+    with pytest.raises(ValueError, match="predictions must be finite.*too large for torch.float32"):
+        model.predict(X.float() * 1e30)
 
 
 def test_numbers_of_numpy_are_refused_like_others() -> None:

@@ -81,6 +81,27 @@ def test_only_the_lower_triangle_is_read() -> None:
         solve_positive_definite(garbage - A + torch.ones_like(A), B)
 
 
+@pytest.mark.parametrize(("n", "c"), [(1, 1), (7, 1), (7, 3)])
+def test_a_solution_lies_row_by_row_in_memory_of_its_own(n: int, c: int) -> None:
+    Z = solve_positive_definite(positive_definite(n), normal(c, n, seed=1).T)
+    # The step over a single column, too: BLAS looks at it, though torch calls both contiguous.
+    assert Z.stride() == (c, 1)
+    assert Z.untyped_storage().nbytes() == Z.nbytes
+
+
+def test_a_solution_too_large_for_its_type_is_refused() -> None:
+    A, B = torch.eye(3) * 1e-30, torch.full((3, 1), 1e20)
+    with pytest.raises(ValueError, match="targets are too large for torch.float32"):
+        solve_positive_definite(A, B)
+
+
+def test_a_ridge_too_large_for_the_type_is_named() -> None:
+    with pytest.raises(ValueError, match=r"ridge must be finite in torch.float32"):
+        solve_positive_definite(torch.eye(3), torch.ones(3, 1), 1e300)
+    Z = solve_positive_definite(torch.eye(3).double(), torch.ones(3, 1).double(), 1e300)
+    torch.testing.assert_close(Z, torch.full_like(Z, 1e-300), rtol=1e-12, atol=0)
+
+
 def test_right_hand_sides_stay_as_they_came() -> None:
     A, B = positive_definite(8), normal(8, 2)
     copy = B.clone()
@@ -168,7 +189,7 @@ def test_training_tables_are_far_from_being_refused(
 def test_rows_that_the_feature_matrix_cannot_tell_apart_are_refused() -> None:
     split = ModularTask("add", 7).split(0.5)
     first_digit_only = torch.diag(torch.tensor([1.0] * 7 + [0.0] * 7, dtype=torch.float64))
-    with pytest.raises(SingularKernelError, match="hides their difference"):
+    with pytest.raises(SingularKernelError, match="hides what rows 0 and 3 differ by"):
         KernelRidge(LaplaceKernel()).fit(split.X_train, split.Y_train, first_digit_only)
 
 
@@ -275,6 +296,19 @@ def test_a_matrix_with_a_negative_eigenvalue_is_refused_not_projected(lowest: fl
         ValueError, match=f"positive semidefinite, got eigenvalues from {lowest:.3g}"
     ):
         psd_power(G, 0.5)
+
+
+def test_numbers_without_digits_are_no_negative_eigenvalues() -> None:
+    tiny = torch.finfo(torch.float32).tiny
+    G = torch.diag(torch.tensor([1e-44, -4e-45, tiny]))
+    assert bool((psd_power(G, 0.5) >= 0).all())
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        psd_power(torch.diag(torch.tensor([-10 * tiny, tiny, tiny])), 0.5)
+
+
+def test_a_power_that_overflows_is_refused() -> None:
+    with pytest.raises(ValueError, match="power must leave numbers that are finite.* got 1000 "):
+        psd_power(positive_definite(3), 1000.0)
 
 
 def test_a_power_leaves_its_argument_as_it_came() -> None:

@@ -3,11 +3,9 @@
 import dataclasses
 import itertools
 import json
-import os
+import math
 import pickle
-import stat
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ import torch
 from helpers import (
     CASES,
     KERNELS_OF_THE_PACKAGE,
-    AffineQuadraticKernel,
     Case,
-    RationalQuadraticKernel,
     difference,
     normal,
     plain_rfm,
@@ -26,8 +22,6 @@ from helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 import rfm_tutorial.rfm
@@ -186,7 +180,7 @@ def work_done(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     module = rfm_tutorial.rfm
     monkeypatch.setattr(module, "_solve", counted("solve", module._solve))
-    monkeypatch.setattr(module, "kernel_agop", counted("agop", module.kernel_agop))
+    monkeypatch.setattr(module, "loop_agop", counted("agop", module.loop_agop))
     return calls
 
 
@@ -299,6 +293,48 @@ def test_an_on_features_that_returns_its_argument_changes_nothing(split: Split) 
     plain = RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train)
     same = RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train, on_features=lambda M: M)
     assert torch.equal(same.feature_matrix_, plain.feature_matrix_)
+
+
+def test_a_buffer_that_on_features_gives_back_every_time_is_copied(split: Split) -> None:
+    buffer = torch.zeros(14, 14, dtype=torch.float64)
+    given: list[Tensor] = []
+
+    def into_buffer(M: Tensor) -> Tensor:
+        buffer.copy_(M).mul_(2.0)
+        given.append(buffer.clone())
+        return buffer
+
+    def halved_in_place(M: Tensor) -> Tensor:
+        given.append(M)
+        return M.mul_(2.0)
+
+    for change in (into_buffer, halved_in_place):
+        given.clear()
+        steps = list(RFM(GaussianKernel(), 3).iterate(split.X_train, split.Y_train, change))
+        fresh = list(
+            RFM(GaussianKernel(), 3).iterate(split.X_train, split.Y_train, lambda M: M * 2)
+        )
+        buffer.fill_(math.nan)
+        for step, M, other in zip(steps[1:], given, fresh[1:], strict=True):
+            assert torch.equal(step.feature_matrix, M)
+            assert torch.equal(step.feature_matrix, other.feature_matrix)
+            assert torch.equal(step.predict(split.X_test), other.predict(split.X_test))
+
+
+def test_what_on_features_is_given_may_be_kept_and_overwritten(split: Split) -> None:
+    kept: list[Tensor] = []
+    plain = RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train)
+
+    def keep(M: Tensor) -> Tensor:
+        for earlier in kept:
+            earlier.zero_()
+        kept.append(M)
+        return M
+
+    rfm = RFM(GaussianKernel(), 3)
+    steps = list(rfm.iterate(split.X_train, split.Y_train, keep))
+    assert torch.equal(steps[-1].feature_matrix, plain.feature_matrix_)
+    assert bool(steps[1].feature_matrix.any())
 
 
 # The history
@@ -467,8 +503,45 @@ def test_views_are_as_good_as_tensors_of_their_own(kernel: Kernel, split: Split)
     Y = split.Y_train.T.contiguous().T
     views = RFM(kernel, 2).fit(X, Y)
     plain = RFM(kernel, 2).fit(split.X_train, split.Y_train)
-    assert difference(views.feature_matrix_, plain.feature_matrix_) < 1e-10
+    # A model copies what it is fitted to, so that not a bit depends on how that lay in memory.
+    assert torch.equal(views.feature_matrix_, plain.feature_matrix_)
+    assert torch.equal(views.predict(split.X_test), plain.predict(split.X_test))
+    # Rows that are predicted are not copied, and another layout may add up in another order.
     assert difference(views.predict(split.X_test[::2]), plain.predict(split.X_test)[::2]) < 1e-10
+
+
+def test_what_is_done_to_the_data_later_does_not_reach_the_model(split: Split) -> None:
+    X, Y, M = split.X_train.clone(), split.Y_train.clone(), torch.eye(14, dtype=torch.float64)
+    rfm, machine = RFM(GaussianKernel(), 2).fit(X, Y), KernelRidge(GaussianKernel()).fit(X, Y, M)
+    steps = RFM(GaussianKernel(), 2).iterate(X, Y)
+    expected = rfm.predict(split.X_test), machine.predict(split.X_test)
+    next(steps)
+    for tensor in (X, Y, M):
+        tensor.fill_(7.0)
+    assert torch.equal(rfm.predict(split.X_test), expected[0])
+    assert torch.equal(machine.predict(split.X_test), expected[1])
+    *_, last = steps
+    assert torch.equal(last.predict(split.X_test), expected[0])
+
+
+@every_kernel
+def test_gradients_go_through_the_rows_that_are_predicted_and_not_the_training_rows(
+    kernel: Kernel, split: Split
+) -> None:
+    X, Y, M = split.X_train.clone(), split.Y_train.clone(), torch.eye(14, dtype=torch.float64)
+    plain = KernelRidge(kernel).fit(X, Y, M)
+    tracked = KernelRidge(kernel).fit(
+        X.requires_grad_(), Y.requires_grad_(), M.clone().requires_grad_()
+    )
+    assert not tracked.predict(split.X_test).requires_grad
+    # Predicted at the training rows, what arrives is the gradient of a fixed function.
+    (through_training,) = torch.autograd.grad(tracked.predict(X).sum(), X)
+    rows = X.detach().clone().requires_grad_()
+    (through_rows,) = torch.autograd.grad(plain.predict(rows).sum(), rows)
+    assert torch.equal(through_training, through_rows)
+    fitted = RFM(kernel, 1).fit(X, Y)
+    assert not fitted.predict(split.X_test).requires_grad
+    assert not any(t.requires_grad for t in (fitted.centers_, fitted.dual_coef_))
 
 
 def test_inputs_that_require_gradients_are_not_tracked_through_the_loop(split: Split) -> None:
@@ -486,6 +559,29 @@ def test_the_loop_runs_under_no_grad_and_inference_mode(kernel: Kernel, split: S
         with mode():
             rfm = RFM(kernel, 2).fit(split.X_train, split.Y_train)
         assert torch.equal(rfm.feature_matrix_, expected)
+
+
+def test_what_is_fitted_in_inference_mode_can_be_differentiated_outside(split: Split) -> None:
+    with torch.inference_mode():
+        X = split.X_train * 1
+        assert X.is_inference()
+        rfm = RFM(GaussianKernel(), 2).fit(X, split.Y_train)
+        machine = KernelRidge(GaussianKernel()).fit(X, split.Y_train)
+        steps = RFM(GaussianKernel(), 2).iterate(X, split.Y_train)
+        next(steps)
+    # A loop that was begun there goes on here.
+    assert torch.equal(next(steps).predict(split.X_test), next_step(split, 1))
+    for model in (rfm, machine):
+        rows = split.X_test.clone().requires_grad_()
+        model.predict(rows).sum().backward()
+        assert rows.grad is not None
+        assert bool(rows.grad.any())
+
+
+def next_step(split: Split, number: int) -> Tensor:
+    steps = RFM(GaussianKernel(), number).iterate(split.X_train, split.Y_train)
+    *_, last = steps
+    return last.predict(split.X_test)
 
 
 # Laws
@@ -600,215 +696,6 @@ def test_accuracy_is_the_share_of_rows_with_their_largest_score_at_the_label() -
     assert type(accuracy(scores, torch.tensor([1, 0, 0, 0]))) is float
 
 
-# Saved and loaded
-
-
-@pytest.mark.parametrize(
-    "kernel",
-    [*KERNELS_OF_THE_PACKAGE, RationalQuadraticKernel(0.5), AffineQuadraticKernel()],
-    ids=lambda kernel: type(kernel).__name__,
-)
-@both_types
-def test_a_loaded_model_is_the_one_that_was_saved(
-    kernel: Kernel, dtype: torch.dtype, tmp_path: Path
-) -> None:
-    split = ModularTask("add", 7).split(0.6, dtype=dtype)
-    rfm = RFM(kernel, 2, ridge=0.25, agop_power=0.75, center_gradients=False)
-    rfm.fit(split.X_train, split.Y_train, (split.X_test, split.Y_test))
-    rfm.save(tmp_path / "model.safetensors")
-    loaded = RFM.load(tmp_path / "model.safetensors")
-    assert repr(loaded) == repr(rfm)
-    assert loaded.kernel == rfm.kernel
-    assert loaded.history_ == rfm.history_
-    assert loaded.feature_matrix_.dtype == dtype
-    assert torch.equal(loaded.feature_matrix_, rfm.feature_matrix_)
-    assert torch.equal(loaded.predict(split.X_test), rfm.predict(split.X_test))
-    assert torch.equal(predictor_agop(loaded.predictor_), predictor_agop(rfm.predictor_))
-
-
-def test_a_path_may_be_text_and_a_loaded_model_may_be_saved_again(
-    fitted: RFM, tmp_path: Path
-) -> None:
-    fitted.save(str(tmp_path / "first"))
-    RFM.load(str(tmp_path / "first")).save(tmp_path / "second")
-    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
-
-
-def test_a_file_has_a_version_and_nothing_that_can_run_code(fitted: RFM, tmp_path: Path) -> None:
-    fitted.save(tmp_path / "model")
-    with safe_open(tmp_path / "model", framework="pt") as file:
-        header = json.loads(file.metadata()["rfm_tutorial"])
-        assert sorted(file.keys()) == ["centers", "dual_coef", "feature_matrix"]
-    assert header["format_version"] == 1
-    assert header["kernel"] == {"name": "GaussianKernel", "bandwidth": 2.5}
-
-
-def test_a_file_may_be_read_by_those_whom_the_umask_allows(fitted: RFM, tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        fitted.save(tmp_path / "model")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o640
-
-
-def test_a_view_of_the_inputs_is_saved_as_its_numbers(split: Split, tmp_path: Path) -> None:
-    rfm = RFM(LaplaceKernel(), 1).fit(split.X_train[::2], split.Y_train[::2])
-    rfm.save(tmp_path / "model")
-    assert torch.equal(
-        RFM.load(tmp_path / "model").predict(split.X_test), rfm.predict(split.X_test)
-    )
-
-
-@pytest.mark.usefixtures("no_type_checks")
-def test_numbers_of_numpy_are_saved_like_others(split: Split, tmp_path: Path) -> None:
-    rfm = RFM(GaussianKernel(np.float32(2.5)), np.int64(1), ridge=np.float32(0.5))  # pyright: ignore[reportArgumentType]
-    rfm.fit(split.X_train, split.Y_train).save(tmp_path / "model")
-    assert RFM.load(tmp_path / "model").kernel == GaussianKernel(2.5)
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
-    fitted: RFM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fitted.save(tmp_path / "model")
-    before = (tmp_path / "model").read_bytes()
-
-    def disk_full(path: Path, contents: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(contents[:100])
-        raise OSError("no space left")
-
-    def not_allowed(path: Path, target: Path) -> None:
-        raise OSError("no space left")
-
-    for name, failing in (("write_bytes", disk_full), ("replace", not_allowed)):
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, name, failing)
-            with pytest.raises(OSError, match="no space left"):
-                fitted.save(tmp_path / "model")
-        assert (tmp_path / "model").read_bytes() == before
-        assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_write_is_complete_before_it_takes_the_place_of_the_old_file(
-    fitted: RFM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fitted.save(tmp_path / "model")
-    before = (tmp_path / "model").read_bytes()
-    replaced = []
-    replace = Path.replace
-
-    def watched(path: Path, target: Path) -> Path:
-        assert target.read_bytes() == before
-        assert path.parent == target.parent
-        replaced.append(RFM.load(path).n_iterations)
-        return replace(path, target)
-
-    monkeypatch.setattr(Path, "replace", watched)
-    RFM(GaussianKernel(), 0).fit(rows("dense"), normal(18, 2)).save(tmp_path / "model")
-    assert replaced == [0]
-    assert RFM.load(tmp_path / "model").n_iterations == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def rewritten(path: Path, change: Callable[[dict, dict], None]) -> Path:
-    """The saved model at `path` with its header and tensors changed."""
-    with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()["rfm_tutorial"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    change(header, tensors)
-    save_file(tensors, path, metadata={"rfm_tutorial": json.dumps(header)})
-    return path
-
-
-@pytest.mark.parametrize("version", [0, 2, "1", None])
-def test_a_version_that_is_not_known_is_refused(
-    version: object, fitted: RFM, tmp_path: Path
-) -> None:
-    fitted.save(tmp_path / "model")
-    path = rewritten(tmp_path / "model", lambda header, _: header.update(format_version=version))
-    with pytest.raises(ValueError, match=f"format version {version!r}.* reads version 1"):
-        RFM.load(path)
-
-
-def test_a_kernel_that_is_not_known_is_refused_with_those_that_are(
-    fitted: RFM, tmp_path: Path
-) -> None:
-    fitted.save(tmp_path / "model")
-    path = rewritten(tmp_path / "model", lambda header, _: header["kernel"].update(name="Cauchy"))
-    with pytest.raises(ValueError, match="uses the kernel 'Cauchy'; defined here are") as caught:
-        RFM.load(path)
-    assert "GaussianKernel, LaplaceKernel, QuadraticKernel" in str(caught.value)
-    assert "Import the module that defines Cauchy" in str(caught.value)
-    assert "RadialKernel" not in str(caught.value)
-
-
-@dataclasses.dataclass(frozen=True)
-class WideGaussianKernel(GaussianKernel):
-    bandwidth: float = 25.0
-
-
-def test_a_kernel_that_extends_a_kernel_is_found_again(split: Split, tmp_path: Path) -> None:
-    rfm = RFM(WideGaussianKernel(), 0, ridge=0.1).fit(split.X_train, split.Y_train)
-    rfm.save(tmp_path / "model")
-    assert RFM.load(tmp_path / "model").kernel == WideGaussianKernel(25.0)
-
-
-@pytest.mark.parametrize(
-    "damage", [b"", b"hello", b"\xff" * 100, b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "]
-)
-def test_a_file_that_is_no_safetensors_file_is_refused_by_name(
-    damage: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "model").write_bytes(damage)
-    with pytest.raises(ValueError, match="model is "):
-        RFM.load(tmp_path / "model")
-
-
-def test_a_file_that_was_cut_off_is_refused(fitted: RFM, tmp_path: Path) -> None:
-    fitted.save(tmp_path / "model")
-    whole = (tmp_path / "model").read_bytes()
-    for length in (3, 50, len(whole) // 2, len(whole) - 1):
-        (tmp_path / "model").write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="not a whole safetensors file"):
-            RFM.load(tmp_path / "model")
-
-
-@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
-def test_a_safetensors_file_of_something_else_is_refused(
-    metadata: dict[str, str] | None, tmp_path: Path
-) -> None:
-    save_file({"weight": torch.eye(2)}, tmp_path / "other", metadata=metadata)
-    with pytest.raises(ValueError, match="not a saved RFM"):
-        RFM.load(tmp_path / "other")
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (lambda header, tensors: tensors.pop("dual_coef"), "dual_coef"),
-        (lambda header, tensors: tensors.update(dual_coef=torch.zeros(2, 2).double()), "dual_coef"),
-        (lambda header, tensors: tensors.update(feature_matrix=torch.eye(3)), "feature_matrix"),
-        (lambda header, tensors: tensors["centers"].fill_(float("nan")), "centers"),
-        (lambda header, tensors: header["kernel"].update(bandwidth=-1), "bandwidth"),
-        (lambda header, tensors: header.update(ridge=-1), "ridge"),
-        (lambda header, tensors: header.update(n_iterations=2.5), "n_iterations"),
-    ],
-)
-@pytest.mark.usefixtures("no_type_checks")
-def test_a_damaged_model_is_refused_and_the_error_names_the_damage(
-    change: Callable[[dict, dict], None], named: str, fitted: RFM, tmp_path: Path
-) -> None:
-    fitted.save(tmp_path / "model")
-    with pytest.raises(ValueError, match=named):
-        RFM.load(rewritten(tmp_path / "model", change))
-
-
-def test_a_missing_file_is_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        RFM.load(tmp_path / "nowhere")
-
-
 # Across processes
 
 
@@ -845,6 +732,13 @@ def test_one_row_of_the_quadratic_kernel_has_nothing_to_go_on_with() -> None:
     X, Y = torch.tensor([[0.3, -1.2, 0.7]]), torch.tensor([[1.0, 2.0]])
     with pytest.raises(SingularKernelError):
         RFM(QuadraticKernel(), 2).fit(X, Y)
+
+
+def test_features_that_keep_a_single_direction_do_not_look_like_a_matrix_without_a_root() -> None:
+    split = ModularTask("x^2+y^2", 5).split(0.9)
+    rfm = RFM(LaplaceKernel(), 20, ridge=0.001, agop_power=1.0)
+    rfm.fit(split.X_train, split.Y_train)
+    assert bool(torch.isfinite(rfm.feature_matrix_).all())
 
 
 @pytest.mark.parametrize("fraction", [0.3, 0.4])
