@@ -178,7 +178,7 @@ import rfm_tutorial.coursework, rfm_tutorial.exercises, rfm_tutorial.grids
 seen["messages"] = []
 for module, missing in (
     *(("plots", "matplotlib"), ("plots", "IPython"), ("claims", "executing")),
-    *(("explorables", "anywidget"), ("sweep", "pyarrow")),
+    *(("explorables", "anywidget"), ("store", "pyarrow")),
 ):
     Installed.missing = (missing,)
     try:
