@@ -1,9 +1,11 @@
 """Grade many variants of a solution in one process, with otter's own tests and no kernel.
 
-    python tests/in_process.py < job.json > results.json
+    python tests/in_process.py < jobs.json > results.json
 
 An otter run takes eight seconds, most of it to start. What is tried by the hundred goes this way:
 the cells are executed here, then the test files of the archive, and otter adds up the points.
+A job has a notebook, tests, and variants: a student's id and changes each. Jobs have names, and so
+do the lists of their results.
 """
 
 import ast
@@ -39,25 +41,35 @@ def run(codes: list[str]) -> dict:
     return names
 
 
+def grade(notebook: dict, tests: dict[str, str], student: str, changes: list[list[str]]) -> dict:
+    """Points and messages by question, and the processor time of the cells."""
+    started = time.process_time()
+    names = run(cells(notebook, student, changes))
+    seconds = time.process_time() - started
+    points, messages = {}, {}
+    for question, source in tests.items():
+        test = ExceptionTestFile.from_string(source)
+        test.run(names)
+        points[question] = [test.score, test.possible]
+        messages[question] = [case.message for case in test.test_case_results if not case.passed]
+    return {
+        "student": student,
+        "changes": changes,
+        "points": points,
+        "messages": messages,
+        "seconds": seconds,
+    }
+
+
 def main() -> None:
-    """Read a job, write one result per variant."""
+    """Read jobs, write a list of results for each, one per variant."""
     torch.set_num_threads(1)
-    job = json.load(sys.stdin)
+    jobs = json.load(sys.stdin)
     printed, sys.stdout = sys.stdout, sys.stderr
-    results = []
-    for variant in job["variants"]:
-        started = time.process_time()
-        names = run(cells(job["notebook"], variant["student"], variant["changes"]))
-        seconds = time.process_time() - started
-        points, messages = {}, {}
-        for question, source in job["tests"].items():
-            test = ExceptionTestFile.from_string(source)
-            test.run(names)
-            points[question] = [test.score, test.possible]
-            messages[question] = [
-                case.message for case in test.test_case_results if not case.passed
-            ]
-        results.append({"points": points, "messages": messages, "seconds": seconds})
+    results = {
+        name: [grade(job["notebook"], job["tests"], *variant) for variant in job["variants"]]
+        for name, job in jobs.items()
+    }
     json.dump(results, printed)
 
 

@@ -26,6 +26,10 @@ from rfm_tutorial.coursework import MODULI, mark, mark_value, numbers_for, time_
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {path.stem: path for path in sorted(ROOT.glob("assignments/hw*/hw*.ipynb"))}
 each_assignment = pytest.mark.parametrize("name", SOURCES)
+# What is built and graded serves many tests: side by side they would build it twice.
+pytestmark = pytest.mark.xdist_group("assignments")
+
+SAMPLE_OR_WHOLE = ["sample", pytest.param("whole", marks=pytest.mark.nightly)]
 
 STUDENTS = [f"student{number:03d}" for number in range(200)]
 # An instructor's own id, which is in the solutions.
@@ -172,97 +176,17 @@ def test_nothing_leaks_to_students(built: Path, name: str) -> None:
 # ---------------------------------------------------------------- many students, in one process
 
 
-@pytest.fixture(scope="module")
-def in_process(built: Path) -> dict[str, list[dict]]:
-    """Of each assignment: the solution of 200 students, the author's with each mistake, and
-    the notebook as it is handed out, with the public tests."""
+def chosen(name: str) -> list[str]:
+    """Those of the 200 who stand for all.
 
-    def run(name: str) -> list[dict]:
-        wrong = [[[w.old, w.new]] for w in WRONG[name]]
-        variants = [{"student": student, "changes": []} for student in STUDENTS]
-        variants += [{"student": AUTHOR, "changes": changes} for changes in wrong]
-        job = {"notebook": solution_of(built, name), "tests": files_with_tests(built, name)}
-        printed = python("tests/in_process.py", input=json.dumps(job | {"variants": variants}))
-        untouched = handed_out(built, name)
-        job = {"notebook": untouched, "tests": untouched["metadata"]["otter"]["tests"]}
-        job["variants"] = [{"student": AUTHOR, "changes": []}]
-        public = python("tests/in_process.py", input=json.dumps(job))
-        return json.loads(printed) + json.loads(public)
-
-    last_first = list(reversed(SOURCES))  # the last one takes longest
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(last_first, pool.map(run, last_first), strict=True))
-
-
-@pytest.mark.slow
-@each_assignment
-def test_the_solution_is_right_for_200_students(
-    in_process: dict[str, list[dict]], name: str
-) -> None:
-    for student, result in zip(STUDENTS, in_process[name], strict=False):
-        lost = {q: m for q, m in result["messages"].items() if m}
-        assert lost == {}, student
-        assert all(got == most for got, most in result["points"].values()), student
-
-
-@pytest.mark.slow
-@each_assignment
-def test_nobody_waits_twice_as_long_as_another(
-    in_process: dict[str, list[dict]], name: str
-) -> None:
-    seconds: dict[int, list[float]] = {modulus: [] for modulus in MODULI[name]}
-    for student, result in zip(STUDENTS, in_process[name], strict=False):
-        seconds[numbers_for(student, name).modulus].append(result["seconds"])
-    # CPU seconds; the median, because a single one depends on what else the machine does.
-    medians = [statistics.median(values) for values in seconds.values()]
-    assert max(medians) < 2 * min(medians)
-    assert max(medians) < 20
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "number"), [(name, i) for name, wrong in WRONG.items() for i in range(len(wrong))]
-)
-def test_a_wrong_answer_costs_what_it_should_and_hears_why(
-    in_process: dict[str, list[dict]], name: str, number: int
-) -> None:
-    wrong, result = WRONG[name][number], in_process[name][len(STUDENTS) + number]
-    lost = {q: most - got for q, (got, most) in result["points"].items() if got != most}
-    assert lost == wrong.lost
-    first = next(iter(wrong.lost))
-    assert wrong.hint in "\n".join(result["messages"][first])
-
-
-@each_assignment
-def test_there_are_five_wrong_answers_and_more(name: str) -> None:
-    assert len(WRONG[name]) >= 5
-
-
-@pytest.mark.slow
-@each_assignment
-def test_public_checks_say_what_to_do(in_process: dict[str, list[dict]], name: str) -> None:
-    untouched = in_process[name][-1]
-    for question, messages in untouched["messages"].items():
-        assert messages, f"{question} passes without an answer"
-        for message in messages:
-            said = message.rpartition("\n")[2]
-            kind, _, text = said.partition(": ")
-            assert kind in ("AssertionError", "ValueError", "TypeError"), message
-            assert re.search(r"should|must|returned|replace|complete", text), message
-
-
-# ---------------------------------------------------------------- a batch of 30, through otter
-
-
-def variant(notebook: dict, student: str, changes: list[tuple[str, str]]) -> dict:
-    """A copy of a solution with another id and with some text changed."""
-    result = copy.deepcopy(notebook)
-    for cell in result["cells"]:
-        source = "".join(cell["source"]).replace(f'"{AUTHOR}"', f'"{student}"')
-        for old, new in changes:
-            source = source.replace(old, new)
-        cell["source"] = source
-    return result
+    For each modulus and each operation, which `hw3` takes from the seed: who has the smallest and
+    who has the largest factor.
+    """
+    groups: dict[tuple[int, int], list[str]] = {}
+    for student in sorted(STUDENTS, key=lambda student: numbers_for(student, name).factor):
+        numbers = numbers_for(student, name)
+        groups.setdefault((numbers.modulus, numbers.seed % 4), []).append(student)
+    return [student for group in groups.values() for student in (group[0], group[-1])]
 
 
 def packed(wrong: list[Wrong]) -> list[list[Wrong]]:
@@ -278,8 +202,131 @@ def packed(wrong: list[Wrong]) -> list[list[Wrong]]:
     return groups
 
 
-# The text that goes before a function of question 4, which question 6 needs: 7 of 20 points.
+@pytest.fixture(scope="module", params=SAMPLE_OR_WHOLE)
+def in_process(request: pytest.FixtureRequest, built: Path) -> dict[str, dict[str, list[dict]]]:
+    """Three jobs for each assignment: the solution, of the chosen students or of all; the author's
+    with mistakes, some together or each alone; what is handed out, with the public tests."""
+    jobs = {}
+    for name, wrong in WRONG.items():
+        sample = request.param == "sample"
+        students = chosen(name) if sample else STUDENTS
+        groups = packed(wrong) if sample else [[one] for one in wrong]
+        mistakes = [[(one.old, one.new) for one in group] for group in groups]
+        solution = {"notebook": solution_of(built, name), "tests": files_with_tests(built, name)}
+        untouched = handed_out(built, name)
+        public = {"notebook": untouched, "tests": untouched["metadata"]["otter"]["tests"]}
+        jobs[name] = {
+            "right": solution | {"variants": [(student, []) for student in students]},
+            "wrong": solution | {"variants": [(AUTHOR, changes) for changes in mistakes]},
+            "untouched": public | {"variants": [(AUTHOR, [])]},
+        }
+
+    def run(name: str) -> dict[str, list[dict]]:
+        return json.loads(python("tests/in_process.py", input=json.dumps(jobs[name])))
+
+    longest_first = ["hw2", "hw4", "hw1", "hw3"]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(longest_first, pool.map(run, longest_first), strict=True))
+
+
+@pytest.mark.slow
+@each_assignment
+def test_the_solution_is_right_for_every_student(
+    in_process: dict[str, dict[str, list[dict]]], name: str
+) -> None:
+    for result in in_process[name]["right"]:
+        lost = {q: m for q, m in result["messages"].items() if m}
+        assert lost == {}, result["student"]
+        assert all(got == most for got, most in result["points"].values()), result["student"]
+
+
+@each_assignment
+def test_the_chosen_students_have_all_kinds_of_numbers(name: str) -> None:
+    numbers = [numbers_for(student, name) for student in chosen(name)]
+    kinds = [(one.modulus, one.seed % 4) for one in numbers]
+    assert set(kinds) == {(modulus, k) for modulus in MODULI[name] for k in range(4)}
+    assert len(set(numbers)) == 16
+    everyone = [numbers_for(student, name).factor for student in STUDENTS]
+    factors = [one.factor for one in numbers]
+    assert (min(factors), max(factors)) == (min(everyone), max(everyone))
+
+
+@pytest.mark.slow
+@each_assignment
+@pytest.mark.parametrize("in_process", SAMPLE_OR_WHOLE[1:], indirect=True)
+def test_nobody_waits_twice_as_long_as_another(
+    in_process: dict[str, dict[str, list[dict]]], name: str
+) -> None:
+    seconds: dict[int, list[float]] = {modulus: [] for modulus in MODULI[name]}
+    for result in in_process[name]["right"]:
+        seconds[numbers_for(result["student"], name).modulus].append(result["seconds"])
+    # CPU seconds; the median, because a single one depends on what else the machine does.
+    medians = [statistics.median(values) for values in seconds.values()]
+    assert max(medians) < 2 * min(medians)
+    assert max(medians) < 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, i) for name, wrong in WRONG.items() for i in range(len(wrong))]
+)
+def test_a_wrong_answer_costs_what_it_should_and_hears_why(
+    in_process: dict[str, dict[str, list[dict]]], name: str, number: int
+) -> None:
+    wrong, results = WRONG[name][number], in_process[name]["wrong"]
+    (result,) = [one for one in results if [wrong.old, wrong.new] in one["changes"]]
+    beside = [other for other in WRONG[name] if [other.old, other.new] in result["changes"]]
+    lost = {q: most - got for q, (got, most) in result["points"].items() if got != most}
+    assert lost == {q: points for other in beside for q, points in other.lost.items()}
+    first = next(iter(wrong.lost))
+    assert wrong.hint in "\n".join(result["messages"][first])
+
+
+@each_assignment
+def test_there_are_five_wrong_answers_and_more(name: str) -> None:
+    assert len(WRONG[name]) >= 5
+
+
+@pytest.mark.slow
+@each_assignment
+def test_public_checks_say_what_to_do(
+    in_process: dict[str, dict[str, list[dict]]], name: str
+) -> None:
+    (untouched,) = in_process[name]["untouched"]
+    for question, messages in untouched["messages"].items():
+        assert messages, f"{question} passes without an answer"
+        for message in messages:
+            said = message.rpartition("\n")[2]
+            kind, _, text = said.partition(": ")
+            assert kind in ("AssertionError", "ValueError", "TypeError"), message
+            assert re.search(r"should|must|returned|replace|complete", text), message
+
+
+# ---------------------------------------------------------------- a batch, through otter
+
+
+def variant(notebook: dict, student: str, changes: list[tuple[str, str]]) -> dict:
+    """A copy of a solution with another id and with some text changed."""
+    result = copy.deepcopy(notebook)
+    for cell in result["cells"]:
+        source = "".join(cell["source"]).replace(f'"{AUTHOR}"', f'"{student}"')
+        for old, new in changes:
+            source = source.replace(old, new)
+        cell["source"] = source
+    return result
+
+
+# Question 6 needs the functions of questions 4 and 5.
+FUNCTIONS = {
+    "q1": "def skew_table(p, c):",
+    "q2": "def fill_forced(table):",
+    "q4": "def unordered(pairs, p):",
+    "q5": "def first_of_each(pairs):",
+}
+# Trouble in the cell of question 4 costs 7 of 20 points.
 WITHOUT_QUESTION_4 = 13.0
+# A number of its own, for machines on which several test at once.
+SLEEPER = ["sleep", str(10**6 + os.getpid())]
 NOT_AN_ANSWER = "\n\n\ndef unordered(pairs, p):\n    return torch.zeros(len(pairs), p).double()\n"
 BEFORE_QUESTION_4 = {
     # The first in the alphabet: it takes longest, and another runs beside it.
@@ -319,7 +366,7 @@ BEFORE_QUESTION_4 = {
     ),
     "ends-the-process": ("import os\nos._exit(0)\n", 0, "Kernel died"),
     "leaves-a-process": (
-        "import subprocess\nsubprocess.Popen(['sleep', '98765'], start_new_session=True)\n",
+        f"import subprocess\nsubprocess.Popen({SLEEPER}, start_new_session=True)\n",
         20,
         "",
     ),
@@ -374,22 +421,65 @@ INSTEAD_OF_QUESTION_4 = {
     ),
 }
 
+# Most of what a submission costs is its start. So in the sample a few notebooks have several kinds
+# of trouble, each before the function of its question. Functions that loop or end the program are
+# left to the whole batch: `test_marks_give_reasons` tries them without otter.
+SEVERAL = {
+    "stopped-cells": (
+        {"q1": "loop-in-a-cell", "q2": "endless-printing", "q4": "reads-tests", "q5": "huge-file"},
+        3,
+    ),
+    "survived": (
+        {"q1": "deletes-tests", "q2": "leaves-a-process", "q4": "leaves-a-thread"},
+        20,
+    ),
+}
+REDEFINITIONS = ("redefines-check", "redefines-otter", "redefines-mark")
+SAMPLE = (
+    "a-loop-that-catches",
+    "deletes-everything",
+    "ends-the-process",
+    "garbage",
+    "memory",
+    "other-assignment",
+    "redefines-torch",
+    "redefinitions",
+    *SEVERAL,
+    "two-notebooks",
+    "wrong-0",
+)
 
-def submissions(built: Path, folder: Path) -> dict[str, tuple[float, str]]:
-    """Write the batch for the first assignment; return what each should get, and its note."""
+
+def submissions(built: Path, folder: Path, sample: bool) -> dict[str, tuple[float, str]]:
+    """Write a batch for the first assignment; return what each should get, and its note."""
     solution = solution_of(built, "hw1")
     expected: dict[str, tuple[float, str]] = {}
 
     def write(student: str, notebook: dict | str, points: float, note: str = "") -> None:
+        if sample and student not in SAMPLE:
+            return
         text = notebook if isinstance(notebook, str) else json.dumps(notebook)
         (folder / f"{student}.ipynb").write_text(text, encoding="utf-8")
         expected[student] = points, note
 
     def write_zip(student: str, notebooks: list[dict], points: float, note: str = "") -> None:
+        if sample and student not in SAMPLE:
+            return
         with zipfile.ZipFile(folder / f"{student}.zip", "w") as archive:
             for number, notebook in enumerate(notebooks):
                 archive.writestr(f"hw1{'-copy' * number}.ipynb", json.dumps(notebook))
         expected[student] = points, note
+
+    def with_code(notebook: dict, student: str, codes: dict[str, str]) -> dict:
+        changes = [(FUNCTIONS[q], f"{code}\n\n{FUNCTIONS[q]}") for q, code in codes.items()]
+        return variant(notebook, student, changes)
+
+    def write_instead(student: str, code: str, points: float, note: str = "") -> None:
+        notebook = variant(solution, student, [])
+        for cell in notebook["cells"]:
+            if FUNCTIONS["q4"] in cell["source"]:
+                cell["source"] = code
+        write(student, notebook, points, note)
 
     write(AUTHOR, solution, 20)
     write_zip("grace.hopper", [variant(solution, "grace.hopper", [])], 20)
@@ -404,36 +494,55 @@ def submissions(built: Path, folder: Path) -> dict[str, tuple[float, str]]:
         student = f"wrong-{number}"
         lost = sum(points for one in group for points in one.lost.values())
         changes = [(one.old, one.new) for one in group]
-        write(student, variant(solution, student, changes), 20 - lost)
-    function = "def unordered(pairs, p):"
+        write_zip(student, [variant(solution, student, changes)], 20 - lost)
     for student, (code, points, note) in BEFORE_QUESTION_4.items():
-        changes = [(function, f"{code}\n\n{function}")]
-        write(student, variant(solution, student, changes), points, note)
+        write(student, with_code(solution, student, {"q4": code}), points, note)
     for student, (code, points, note) in INSTEAD_OF_QUESTION_4.items():
-        notebook = variant(solution, student, [])
-        for cell in notebook["cells"]:
-            if function in cell["source"]:
-                cell["source"] = code
-        write(student, notebook, points, note)
-    more = variant(solution, "own-test", [('grader.check("q6")', 'grader.check("bonus")')])
+        write_instead(student, code, points, note)
+    more = variant(solution, AUTHOR, [('grader.check("q6")', 'grader.check("bonus")')])
     own = files_with_tests(built, "hw1")["q0"].replace('name = "q0"', 'name = "bonus"')
     more["metadata"]["otter"]["tests"]["bonus"] = own.replace("points = 0", "points = 100")
-    write("own-test", more, 20)
+    write("own-test", variant(more, "own-test", []), 20)
+    if sample:
+        for student, (kinds, points) in SEVERAL.items():
+            codes = {question: BEFORE_QUESTION_4[kind][0] for question, kind in kinds.items()}
+            write(student, with_code(more, student, codes), points)
+        codes = [INSTEAD_OF_QUESTION_4[kind][0] for kind in REDEFINITIONS]
+        write_instead("redefinitions", "\n\n".join(codes), WITHOUT_QUESTION_4)
     return expected
 
 
-@pytest.fixture(scope="module")
-def batch(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Thirty submissions to the first assignment, graded two at a time."""
+def with_cell_limit(archive: Path, seconds: int, result: Path) -> Path:
+    """A copy of an autograder archive that stops cells after so many seconds."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(result, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "otter_config.json":
+                config = json.loads(content)
+                (plugin,) = config["plugins"]
+                plugin["rfm_tutorial.proctor.Proctor"]["seconds"] = seconds
+                content = json.dumps(config)
+            new.writestr(name, content)
+    return result
+
+
+@pytest.fixture(scope="module", params=SAMPLE_OR_WHOLE)
+def batch(
+    request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Submissions to the first assignment, graded two at a time: a sample with short limits, or all
+    thirty, each kind of trouble in a notebook of its own, with the limits that students have."""
     folder, results = (tmp_path_factory.mktemp(name) for name in ("submissions", "results"))
-    expected = submissions(built, folder)
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    before[archive_of(built, "hw1")] = archive_of(built, "hw1").read_bytes()
+    sample = request.param == "sample"
+    expected = submissions(built, folder, sample)
+    archive, limits = archive_of(built, "hw1"), ("--seconds", 45)
+    if sample:
+        archive = with_cell_limit(archive, 3, tmp_path_factory.mktemp("archive") / archive.name)
+        # On a busy machine everything takes longer on the clock.
+        limits = ("--seconds", 20, "--patience", 12)
+    before = {path: path.read_bytes() for path in (*folder.iterdir(), archive)}
     started = time.monotonic()
-    python(
-        "tools/grade_submissions.py",
-        *(archive_of(built, "hw1"), folder, results, "--seconds", 45),
-    )
+    python("tools/grade_submissions.py", archive, folder, results, *limits)
     seconds = time.monotonic() - started
     with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
         rows = {row["student"]: row for row in csv.DictReader(table)}
@@ -450,9 +559,9 @@ def batch(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
 
 
 @pytest.mark.slow
-def test_thirty_submissions_get_what_they_earned(batch: dict[str, Any]) -> None:
+def test_submissions_get_what_they_earned(batch: dict[str, Any]) -> None:
     rows, expected = batch["rows"], batch["expected"]
-    assert len(expected) == 30
+    assert set(expected) == set(SAMPLE) or len(expected) == 30
     # What a submission that holds all memory can still answer depends on the machine.
     assert float(rows["memory"]["total"]) <= WITHOUT_QUESTION_4
     totals = {s: float(row["total"]) for s, row in rows.items() if s != "memory"}
@@ -464,9 +573,10 @@ def test_thirty_submissions_get_what_they_earned(batch: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_what_is_not_broken_keeps_its_points(batch: dict[str, Any]) -> None:
-    row = batch["rows"]["loop-in-a-cell"]
-    points = [float(row[f"q{number}"]) for number in range(7)]
-    assert points == [0, 3, 4, 3, 0, 3, 0]
+    kept = {"loop-in-a-cell": [0, 3, 4, 3, 0, 3, 0], "stopped-cells": [0, 0, 0, 3, 0, 0, 0]}
+    (student,) = kept.keys() & batch["rows"].keys()
+    row = batch["rows"][student]
+    assert [float(row[f"q{number}"]) for number in range(7)] == kept[student]
 
 
 @pytest.mark.slow
@@ -478,7 +588,7 @@ def test_no_submission_takes_longer_than_it_may(batch: dict[str, Any]) -> None:
 def test_a_submission_harms_no_other_and_leaves_nothing(batch: dict[str, Any]) -> None:
     assert all(path.read_bytes() == content for path, content in batch["before"].items())
     commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
-    assert ["sleep", "98765"] not in commands
+    assert SLEEPER not in commands
 
 
 @pytest.mark.slow
@@ -490,30 +600,23 @@ def test_a_student_can_be_told_why(batch: dict[str, Any]) -> None:
         assert wrong.hint in outputs[next(iter(wrong.lost))]
 
 
-@pytest.fixture(scope="module")
-def others(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """Two submissions to each of the other assignments, through otter."""
-    rows = {}
-    for name in list(SOURCES)[1:]:
-        folder, results = (tmp_path_factory.mktemp(kind) for kind in ("submitted", "marked"))
-        untouched = handed_out(built, name)
-        group = packed(WRONG[name])[0]
-        wrong = variant(solution_of(built, name), "wrong", [(w.old, w.new) for w in group])
-        for student, notebook in {"untouched": untouched, "wrong": wrong}.items():
-            (folder / f"{student}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-        python("tools/grade_submissions.py", archive_of(built, name), folder, results)
-        with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
-            rows[name] = {row["student"]: row for row in csv.DictReader(table)}
-    return rows
-
-
+# The last one has points that a human gives.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(SOURCES)[1:])
-def test_otter_gives_the_same_marks(others: dict[str, dict], built: Path, name: str) -> None:
-    assert float(others[name]["untouched"]["total"]) == 0
+@pytest.mark.parametrize(
+    "name", ["hw4", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("hw2", "hw3"))]
+)
+def test_otter_gives_the_same_marks(built: Path, tmp_path: Path, name: str) -> None:
+    folder, results = tmp_path / "submitted", tmp_path / "marked"
+    folder.mkdir()
     group = packed(WRONG[name])[0]
+    wrong = variant(solution_of(built, name), "wrong", [(w.old, w.new) for w in group])
+    for student, notebook in {"untouched": handed_out(built, name), "wrong": wrong}.items():
+        (folder / f"{student}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    python("tools/grade_submissions.py", archive_of(built, name), folder, results)
+    with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
+        totals = {row["student"]: float(row["total"]) for row in csv.DictReader(table)}
     lost = sum(points for wrong in group for points in wrong.lost.values())
-    assert float(others[name]["wrong"]["total"]) == automatic_points(built, name) - lost
+    assert totals == {"untouched": 0, "wrong": automatic_points(built, name) - lost}
 
 
 @cache
@@ -563,13 +666,19 @@ def test_a_time_limit_stops_a_loop_and_goes_away() -> None:
 
 def test_marks_give_reasons() -> None:
     def check(answer: object) -> None:
-        mark(answer, lambda x: 2 * x, {"x = 3": lambda: (3,)}, {"squared": lambda x: x**2}, "a")
+        cases = {"x = 3": lambda: (3,)}
+        mark(answer, lambda x: 2 * x, cases, {"squared": lambda x: x**2}, "a", seconds=0.5)
+
+    def loop(x: int) -> None:
+        while True:
+            pass
 
     check(lambda x: x + x)
     for answer, reason in [
         (lambda x: x * x, "squared"),
         (lambda x: 7, "returned 7, which is not right"),
         (lambda x: sys.exit(), "it ends the program"),
+        (loop, "it was stopped after"),
         (3, "needs your function itself"),
     ]:
         with pytest.raises(AssertionError, match=reason):

@@ -33,9 +33,6 @@ import psutil
 # in blocks of 1024 bytes, 100 MB.
 LIMITED = 'ulimit -t {seconds} -v {memory} -f 100000 -c 0; exec "$0" "$@"'
 
-# Wall-clock time, for what sleeps: so many times the limit of processor time.
-PATIENCE = 5
-
 
 def notebook_of(submission: Path) -> nbformat.NotebookNode:
     """The one notebook that was handed in."""
@@ -67,21 +64,23 @@ def stop_all(mark: str) -> None:
 
 
 def run_otter(
-    archive: Path, notebook: nbformat.NotebookNode, log: Path, seconds: int, gigabytes: int
+    archive: Path, notebook: nbformat.NotebookNode, log: Path, limits: argparse.Namespace
 ) -> tuple[dict, str]:
     """otter's results for one notebook, and what went wrong ("" if nothing did)."""
+    # On the clock, for what sleeps; how long it takes to compute depends on what else runs.
+    at_most = limits.patience * limits.seconds
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         scratch, mark = Path(folder), uuid4().hex
         # Copies: a submission that deletes what it finds deletes these.
         shutil.copy(archive, scratch / "autograder.zip")
         nbformat.write(notebook, scratch / "submission.ipynb")
         (scratch / "tmp").mkdir()
-        limits = LIMITED.format(seconds=seconds, memory=gigabytes * 2**20)
+        limited = LIMITED.format(seconds=limits.seconds, memory=limits.gigabytes * 2**20)
         otter = [sys.executable, "-m", "otter", "run", "--no-logo", "submission.ipynb"]
         own = {"HOME": folder, "TMPDIR": f"{folder}/tmp", "RFM_SUBMISSION": mark}
         with log.open("w") as output:
             process = subprocess.Popen(
-                ["bash", "-c", limits, *otter],
+                ["bash", "-c", limited, *otter],
                 cwd=scratch,
                 env={"OMP_NUM_THREADS": "1", **os.environ, **own},
                 stdin=subprocess.DEVNULL,
@@ -89,9 +88,9 @@ def run_otter(
                 stderr=subprocess.STDOUT,
             )
             try:
-                failed = process.wait(PATIENCE * seconds) != 0
+                failed = process.wait(at_most) != 0
             except subprocess.TimeoutExpired:
-                return {}, f"stopped after {PATIENCE * seconds} seconds"
+                return {}, f"stopped after {at_most} seconds"
             finally:
                 stop_all(mark)
                 process.wait()
@@ -101,7 +100,7 @@ def run_otter(
         return json.loads((scratch / "results.json").read_text(encoding="utf-8")), ""
 
 
-def grade(archive: Path, submission: Path, results: Path, seconds: int, gigabytes: int) -> dict:
+def grade(archive: Path, submission: Path, results: Path, limits: argparse.Namespace) -> dict:
     """One row of the table of marks; details go into a folder of the student's own."""
     started = time.monotonic()
     folder = results / submission.stem
@@ -109,7 +108,7 @@ def grade(archive: Path, submission: Path, results: Path, seconds: int, gigabyte
     found, note = {}, ""
     try:
         notebook = notebook_of(submission)
-        found, note = run_otter(archive, notebook, folder / "log.txt", seconds, gigabytes)
+        found, note = run_otter(archive, notebook, folder / "log.txt", limits)
         if not note and stated_id(notebook) not in ("", submission.stem.lower()):
             note = f"the notebook says STUDENT = {stated_id(notebook)!r}"
     except Exception as error:
@@ -137,6 +136,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("results", type=Path, help="where marks.csv and the details go")
     parser.add_argument("--jobs", type=int, default=2, help="submissions side by side (2)")
     parser.add_argument("--seconds", type=int, default=120, help="processor time of each (120)")
+    parser.add_argument(
+        "--patience", type=int, default=5, help="so many times as long on the clock (5)"
+    )
     parser.add_argument("--gigabytes", type=int, default=8, help="limit of memory (8)")
     given = parser.parse_args(arguments)
     files = [p for p in sorted(given.submissions.iterdir()) if p.suffix in (".ipynb", ".zip")]
@@ -144,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"{given.submissions} must hold notebooks or zip files, and holds none")
 
     def one(submission: Path) -> dict:
-        row = grade(given.archive, submission, given.results, given.seconds, given.gigabytes)
+        row = grade(given.archive, submission, given.results, given)
         print(f"{row['student']:24s} {row['total']:6g} {row['seconds']:6.1f} s  {row['note']}")
         return row
 
