@@ -1,13 +1,17 @@
-"""The scripts of the explorables: how they are put together."""
+"""The scripts of the explorables: how they are put together, and what the linter finds in them."""
 
 import json
 import re
+import shutil
 import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import npm_packages
 import pytest
-from npm_packages import NODE
+from npm_packages import NODE, ROOT
 
 from rfm_tutorial.explorables import (
     DiscreteLogShuffle,
@@ -79,3 +83,72 @@ def test_each_module_has_a_scope_of_its_own(
     script = base.script("shown", NAME="p → ∞")
     # The module that two others import exists once: the second call is its second.
     assert load(script) == ["p → ∞", ["second", ["first", 1]], ["first", 2], *["undefined"] * 2]
+
+
+BAD = """import { element, nothing } from "./common.js";
+let one = 1;
+var two = one == 2 ? undeclared : name;
+function unused(element) {}
+export default { render: () => nothing(two) };
+"""
+
+
+def test_the_linter_finds_what_a_browser_would_not_say(npm: Path, tmp_path: Path) -> None:
+    here = tmp_path / base.HERE.relative_to(ROOT)
+    here.mkdir(parents=True)
+    shutil.copy(ROOT / "biome.json", tmp_path)
+    for path in base.HERE.glob("*.js"):
+        shutil.copy(path, here)
+    command = [NODE, npm / ".bin/biome", "lint", "--error-on-warnings", "--colors=off"]
+
+    def lint() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+        )
+
+    assert lint().returncode == 0
+    write(here, bad=BAD)
+    run = lint()
+    assert run.returncode == 1
+    assert set(re.findall(r"bad\.js:\d+:\d+ lint/\w+/(\w+)", run.stdout + run.stderr)) == {
+        "noDoubleEquals",
+        "noRestrictedGlobals",
+        "noShadow",
+        "noUndeclaredVariables",
+        "noUnresolvedImports",
+        "noUnusedFunctionParameters",
+        "noUnusedImports",
+        "noUnusedVariables",
+        "noVar",
+        "useConst",
+    }
+
+
+def test_without_a_network_the_linter_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    install = partial(npm_packages.npm_packages, tmp_path / "npm")
+    monkeypatch.setattr(npm_packages, "npm_packages", install)
+    assert npm_packages.main(["biome", "lint"]) == 1
+    _, said = capsys.readouterr()
+    assert "ECONNREFUSED" in said
+    assert said.endswith(
+        "'biome lint' did not run: npm packages are fetched once, which needs a network.\n"
+    )
+    assert npm_packages.main([]) == 1
+    assert "did not run" not in capsys.readouterr().err
+
+
+def test_a_command_of_a_package_runs_with_its_arguments(npm: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, ROOT / "tools/npm_packages.py", "biome", "--version"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    pinned = json.loads((npm_packages.SOURCE / "package.json").read_text(encoding="utf-8"))
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["Version:", pinned["dependencies"]["@biomejs/biome"]]
