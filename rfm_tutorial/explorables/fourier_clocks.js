@@ -1,5 +1,12 @@
 // Fourier clocks: everything is computed here, from the state alone.
 
+import {
+  DASHES, assign, axes, button, cleanUp, colour, element, follow, legend, line, makeView, picture, slider, tell,
+} from "./common.js";
+import { fourierScores, wave } from "./fourier.js";
+import { fixed, listing, rounded } from "./wording.js";
+
+const { LARGEST_MODULUS, SMALLEST_MODULUS, TIE } = given;
 const STEEP = 8; // points of a drawn wave for each period of the fastest one
 
 function svg(tag, attributes) {
@@ -23,7 +30,7 @@ function clock(model, k) {
   const update = () => {
     const [p, a, b] = ["modulus", "a", "b"].map(name => model.get(name));
     const hours = [a, b, a + b].map(digit => (digit * k) % p);
-    hands.forEach((hand, i) => hand.setAttribute("transform", `rotate(${(360 * hours[i]) / p})`));
+    hands.forEach((hand, i) => { hand.setAttribute("transform", `rotate(${(360 * hours[i]) / p})`); });
     input.checked = model.get("frequencies").includes(k);
     label.classList.toggle("rfm-off", !input.checked);
     input.setAttribute("aria-label",
@@ -38,8 +45,8 @@ function readState(model) {
   const sum = (a + b) % p;
   const scores = fourierScores(p, sum, frequencies);
   const top = Math.max(...scores);
-  const highest = [...scores.keys()].filter(label => scores[label] > top - 1e-9);
-  const next = Math.max(...scores.filter(score => score <= top - 1e-9));
+  const highest = [...scores.keys()].filter(label => scores[label] > top - TIE);
+  const next = Math.max(...scores.filter(score => score <= top - TIE));
   return { p, a, b, frequencies, sum, scores, top, highest, next };
 }
 
@@ -127,7 +134,9 @@ function render({ model, el }) {
   const digits = ["a", "b"].map(name => (
     slider(view, { name, label: `digit ${name}`, min: 0, max: model.get("modulus") - 1 })
   ));
-  const modulus = slider(view, { name: "modulus", label: "hours p", min: 3, max: 61 });
+  const modulus = slider(view, {
+    name: "modulus", label: "hours p", min: SMALLEST_MODULUS, max: LARGEST_MODULUS,
+  });
   const controls = element("div", { class: "rfm-controls" }, modulus, ...digits,
     button("All on", () => assign(model, { frequencies: all() })),
     button("All off", () => assign(model, { frequencies: [] })));

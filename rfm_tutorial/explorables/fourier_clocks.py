@@ -11,7 +11,9 @@ from rfm_tutorial.explorables.base import Explorable, script, style
 from rfm_tutorial.explorables.wording import listing, rounded
 from rfm_tutorial.fourier import fourier_multiplication
 
-LARGEST_MODULUS = 61
+SMALLEST_MODULUS, LARGEST_MODULUS = 3, 61
+TIE = 1e-9
+"""Scores that are nearer to each other share a place: rounding is all that tells them apart."""
 
 
 class FourierClocks(Explorable):
@@ -39,9 +41,15 @@ class FourierClocks(Explorable):
     of the next highest by 0.153.
     """
 
-    _esm, _css = script("fourier_clocks", "numerics"), style("fourier_clocks")
+    _esm = script(
+        "fourier_clocks",
+        LARGEST_MODULUS=LARGEST_MODULUS,
+        SMALLEST_MODULUS=SMALLEST_MODULUS,
+        TIE=TIE,
+    )
+    _css = style("fourier_clocks")
 
-    modulus = traitlets.Int(13, min=3, max=LARGEST_MODULUS).tag(sync=True)
+    modulus = traitlets.Int(13, min=SMALLEST_MODULUS, max=LARGEST_MODULUS).tag(sync=True)
     a = traitlets.Int(3, min=0).tag(sync=True)
     b = traitlets.Int(5, min=0).tag(sync=True)
     frequencies = traitlets.List(traitlets.Int(min=0), [1]).tag(sync=True)
@@ -49,7 +57,7 @@ class FourierClocks(Explorable):
     def __init__(
         self, modulus: int = 13, a: int = 3, b: int = 5, frequencies: Iterable[int] = (1,)
     ) -> None:
-        check_integer("modulus", modulus, at_least=3, at_most=LARGEST_MODULUS)
+        check_integer("modulus", modulus, at_least=SMALLEST_MODULUS, at_most=LARGEST_MODULUS)
         check_integer("a", a, at_least=0, at_most=modulus - 1)
         check_integer("b", b, at_least=0, at_most=modulus - 1)
         chosen = [
@@ -92,7 +100,7 @@ class FourierClocks(Explorable):
             return f"{start} No frequency is on: all scores are 0 and there is no spike."
         scores = self.scores
         start += f" With {len(self.frequencies)} of {p // 2 + 1} frequencies on,"
-        highest = (scores > scores.max() - 1e-9).nonzero()[:, 0].tolist()
+        highest = (scores > scores.max() - TIE).nonzero()[:, 0].tolist()
         if len(highest) == 1:
             lead = rounded(float(scores[total] - scores.sort().values[-2]), 3)
             score = rounded(float(scores[total]), 3)

@@ -9,13 +9,13 @@ from safetensors.numpy import load_file
 
 from rfm_tutorial.checks import check_choice, check_integer
 from rfm_tutorial.explorables.base import HERE, Explorable, script, style
-from rfm_tutorial.modular import OPERATIONS as TABLES
+from rfm_tutorial.explorables.wording import SYMBOLS
 
 PACKED = HERE / "grok.safetensors"
 """Eight runs, made by tools/pack_grok.py."""
 
 MODULUS, LAST = 61, 30
-OPERATIONS = ("add", "sub", "mul", "div")
+OPERATIONS = tuple(SYMBOLS)
 KERNELS = ("Gaussian", "quadratic")
 MEASURES = (
     "train_accuracy",
@@ -64,7 +64,10 @@ on 100.0 % of the training cells. Test loss 0.0148. Circulant deviation 0.06, al
 last matrix 0.95.
     """
 
-    _esm, _css = script("grok"), style("grok")
+    _esm = script(
+        "grok", KERNELS=KERNELS, LAST=LAST, LEVELS=LEVELS, MODULUS=MODULUS, SYMBOLS=SYMBOLS
+    )
+    _css = style("grok")
 
     operation = traitlets.Enum(OPERATIONS, "add").tag(sync=True)
     kernel = traitlets.Enum(KERNELS, "Gaussian").tag(sync=True)
@@ -111,7 +114,7 @@ last matrix 0.95.
     @property
     def sentence(self) -> str:
         """What is shown at this iteration."""
-        symbol = TABLES[self.operation].symbol
+        symbol = SYMBOLS[cast(str, self.operation)]
         deviation = self.measure("deviation")
         block = (
             "The block is still empty"

@@ -1,27 +1,28 @@
 // Controls, words and a picture for the explorables that compute on a small table in the page.
 
-const MODULI = [11, 13, 17, 19, 23];
+import { caption, choice, colour, element, follow, heatMap, largest, line, picture, slider } from "./common.js";
+import { OPERATIONS } from "./blocks.js";
+import { splitTable } from "./numerics.js";
+import { rounded } from "./wording.js";
+
+const { FRACTIONS, LARGEST_SEED, MODULI, SYMBOLS } = given;
 const SETTINGS = ["operation", "modulus", "train_fraction", "seed"];
 
 function settingsControls(view) {
   return [
-    choice(view, {
-      name: "operation",
-      label: "operation",
-      options: Object.entries(OPERATIONS).map(([name, { symbol }]) => [name, symbol]),
-    }),
+    choice(view, { name: "operation", label: "operation", options: Object.entries(SYMBOLS) }),
     choice(view, { name: "modulus", label: "modulus p", options: MODULI.map(p => [p, `${p}`]) }),
     slider(view, {
-      name: "train_fraction", label: "table to train on", min: 0.3, max: 0.9, step: 0.05,
+      name: "train_fraction", label: "table to train on", min: FRACTIONS[0], max: FRACTIONS[1], step: 0.05,
       say: fraction => `${rounded(100 * fraction, 0)} %`,
     }),
-    slider(view, { name: "seed", label: "seed of the split", min: 0, max: 50 }),
+    slider(view, { name: "seed", label: "seed of the split", min: 0, max: LARGEST_SEED }),
   ];
 }
 
 function taskInWords(model) {
-  const { symbol } = OPERATIONS[model.get("operation")];
-  return `${symbol} mod ${model.get("modulus")}, ${rounded(100 * model.get("train_fraction"), 0)} % to train on`;
+  const [operation, p, fraction] = SETTINGS.map(name => model.get(name));
+  return `${SYMBOLS[operation]} mod ${p}, ${rounded(100 * fraction, 0)} % to train on`;
 }
 
 // The split of the current settings; the last one is kept.
@@ -36,6 +37,16 @@ function keptSplit(model) {
     }
     return split;
   };
+}
+
+// A square heat map of what `values()` gives, if there is something.
+function blockPicture(view, values) {
+  return picture(view, { ratio: 1, draw(context, width, height) {
+    const block = values();
+    if (!block) return;
+    const n = Math.sqrt(block.length);
+    heatMap(context, { x: 0, y: 0, width, height }, block, n, n, largest(block));
+  } });
 }
 
 // The table of all pairs, a downwards and b to the right: training pairs are plain, new pairs are
@@ -57,22 +68,11 @@ function drawAnswers(view, context, width, { p, train, test }, right) {
   }
 }
 
-function caption(text) {
-  return element("p", { class: "rfm-caption" }, text);
-}
-
-const ORDERS = {
-  add: "digits in natural order",
-  sub: "columns from the last digit to the first",
-  mul: "the digits but 0 in the order of their discrete logarithm",
-  div: "the digits but 0 in the order of their discrete logarithm, columns last first",
-};
-
 // What stands above the block, in the words of the operation.
 function blockCaption(view) {
-  const made = caption("");
+  const made = caption();
   follow(view.model, ["operation"], () => {
-    made.textContent = `Block of digit a (rows) and digit b (columns): ${ORDERS[view.model.get("operation")]}`;
+    made.textContent = `Block of digit a (rows) and digit b (columns): ${OPERATIONS[view.model.get("operation")].order}`;
   }, view.cleanups);
   return made;
 }
@@ -85,3 +85,13 @@ function answersKey() {
   return element("ul", { class: "rfm-legend" },
     keyFor("train", "training pair"), keyFor("right", "new pair, right"), keyFor("wrong", "new pair, wrong"));
 }
+
+// The two pictures side by side, with what stands above and below them.
+function blockAndAnswers(view, block, answers) {
+  return [
+    element("div", {}, blockCaption(view), block.canvas),
+    element("div", {}, caption("The table: a downwards, b to the right"), answers.canvas, answersKey()),
+  ];
+}
+
+export { SETTINGS, blockAndAnswers, blockPicture, drawAnswers, keptSplit, settingsControls, taskInWords };

@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from rfm_tutorial import plots
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables.grok import LAST, MEASURES, packed_runs
+from rfm_tutorial.explorables.wording import SYMBOLS
 from rfm_tutorial.kernels import GaussianKernel, Kernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.modular import OPERATIONS, ModularTask, is_prime
+from rfm_tutorial.modular import ModularTask, is_prime
 from rfm_tutorial.rfm import RFM, RFMStep
 
-GROUPS = ("add", "sub", "mul", "div")
 KERNELS = ("Gaussian", "Laplace", "quadratic")
 PRIMES = [p for p in range(5, 98) if is_prime(p)]
 DRAW_EVERY = 0.5
@@ -61,7 +61,7 @@ class Laboratory(ipywidgets.VBox):
     ) -> None:
         plain = {"style": {"description_width": "initial"}}
         self.operation = ipywidgets.Dropdown(
-            options=[(OPERATIONS[name].symbol, name) for name in GROUPS],
+            options=[(symbol, name) for name, symbol in SYMBOLS.items()],
             value=operation,
             description="operation",
             **plain,
@@ -147,7 +147,7 @@ class Laboratory(ipywidgets.VBox):
         task = ModularTask(operation, self.modulus.value)
         split = task.split(train_fraction=self.fraction.value, seed=self.seed.value)
         rfm = self.rfm = RFM(self._machine(), self.iterations.value)
-        title = f"{OPERATIONS[operation].symbol} mod {task.modulus}"
+        title = f"{SYMBOLS[operation]} mod {task.modulus}"
         drawn = 0.0
 
         def note(step: RFMStep) -> bool:

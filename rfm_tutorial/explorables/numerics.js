@@ -1,106 +1,13 @@
 // The package's arithmetic once more, for pages without Python: the same split, solve, AGOP, root
-// and measures, for one-hot pairs of digits and p up to about 23. `modulo` and `fixed` come from common.js.
-// A matrix is a Float64Array, row after row. Names are those of the package.
+// and measures, for one-hot pairs of digits and p up to about 23. A matrix is a Float64Array, row
+// after row. Names are those of the package.
+
+import { OPERATIONS, arrangement, circulantBlock, circulantDeviation } from "./blocks.js";
+import { randomPermutation } from "./random.js";
 
 class SingularKernelError extends Error {}
 
-// ---- Random numbers, as torch draws them from a seeded generator ------------------------------
-
-// Mersenne Twister (Matsumoto and Nishimura 1998): a function that gives 32 random bits per call.
-function randomBits(seed) {
-  const state = new Uint32Array(624);
-  state[0] = seed >>> 0;
-  for (let i = 1; i < 624; i++) {
-    state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
-  }
-  let next = 624;
-  return () => {
-    if (next === 624) {
-      for (let i = 0; i < 624; i++) {
-        const bits = (state[i] & 0x80000000) | (state[(i + 1) % 624] & 0x7fffffff);
-        state[i] = state[(i + 397) % 624] ^ (bits >>> 1) ^ (bits & 1 ? 0x9908b0df : 0);
-      }
-      next = 0;
-    }
-    let bits = state[next++];
-    bits ^= bits >>> 11;
-    bits ^= (bits << 7) & 0x9d2c5680;
-    bits ^= (bits << 15) & 0xefc60000;
-    return (bits ^ (bits >>> 18)) >>> 0;
-  };
-}
-
-// torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-function randomPermutation(n, seed) {
-  const bits = randomBits(seed);
-  const order = Int32Array.from({ length: n }, (_, i) => i);
-  for (let i = 0; i < n - 1; i++) {
-    const other = i + (bits() % (n - i));
-    [order[i], order[other]] = [order[other], order[i]];
-  }
-  return order;
-}
-
-// torch.randn(n, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-function randomNormals(n, seed) {
-  const bits = randomBits(seed);
-  // 53 random bits: the low 21 of the first number, then all 32 of the second.
-  const uniform = () => ((bits() & 0x1fffff) * 2 ** 32 + bits()) * 2 ** -53;
-  const values = new Float64Array(n);
-  if (n < 16) {
-    // Pairs by the method of Box and Muller, one after another.
-    for (let i = 0; i < n; i += 2) {
-      const angle = 2 * Math.PI * uniform();
-      const radius = Math.sqrt(-2 * Math.log1p(-uniform()));
-      values[i] = radius * Math.cos(angle);
-      if (i + 1 < n) values[i + 1] = radius * Math.sin(angle);
-    }
-    return values;
-  }
-  // Sixteen at a time: the first eight give the radii, the others the angles. Where n is no
-  // multiple of sixteen, the last sixteen are drawn once more.
-  const turn = start => {
-    for (let i = start; i < start + 8; i++) {
-      const radius = Math.sqrt(-2 * Math.log(1 - values[i]));
-      const angle = 2 * Math.PI * values[i + 8];
-      values[i] = radius * Math.cos(angle);
-      values[i + 8] = radius * Math.sin(angle);
-    }
-  };
-  for (let i = 0; i < n; i++) values[i] = uniform();
-  for (let start = 0; start + 16 <= n; start += 16) turn(start);
-  if (n % 16) {
-    for (let i = n - 16; i < n; i++) values[i] = uniform();
-    turn(n - 16);
-  }
-  return values;
-}
-
-// ---- Digits, tables and splits ------------------------------------------------------------------
-
-// base^exponent mod p. The products stay far below 2^53 for the moduli of these pages.
-function powerModulo(base, exponent, p) {
-  let result = 1;
-  for (let i = 0; i < exponent; i++) result = (result * base) % p;
-  return result;
-}
-
-// The powers g^0, g^1, … g^(p-2) of the smallest primitive root g of a prime p.
-function discreteLogOrder(p) {
-  for (let g = 1; g < p; g++) {
-    const powers = [1];
-    while ((powers.at(-1) * g) % p !== 1) powers.push((powers.at(-1) * g) % p);
-    if (powers.length === p - 1) return powers;
-  }
-  throw new RangeError(`p must be prime, got ${p}`);
-}
-
-const OPERATIONS = {
-  add: { symbol: "a + b", apply: (a, b, p) => (a + b) % p },
-  sub: { symbol: "a − b", apply: (a, b, p) => modulo(a - b, p) },
-  mul: { symbol: "a · b", apply: (a, b, p) => (a * b) % p },
-  div: { symbol: "a ÷ b", apply: (a, b, p) => (a * powerModulo(b, p - 2, p)) % p, skipsZero: true },
-};
+// ---- Tables and splits --------------------------------------------------------------------------
 
 // ModularTask(operation, p).split(fraction, seed): parts {a, b, labels, n} of digits and classes.
 function splitTable(operation, p, fraction, seed) {
@@ -409,44 +316,7 @@ function* rfmSteps({ p, train, test }, operation, bandwidth) {
   }
 }
 
-// ---- Circulant blocks --------------------------------------------------------------------------------
-
-// The digits in the rows and in the columns of an arranged block; see rfm_tutorial.circulant.
-function arrangement(p, operation) {
-  const digits = operation === "mul" || operation === "div"
-    ? discreteLogOrder(p)
-    : Array.from({ length: p }, (_, i) => i);
-  const flipped = operation === "sub" || operation === "div";
-  return { rows: digits, columns: flipped ? [...digits].reverse() : digits };
-}
-
-// circulant_block: the (a, b) block of M in the order in which the operation is circulant.
-function circulantBlock(M, p, operation) {
-  const { rows, columns } = arrangement(p, operation);
-  return Float64Array.from(rows.flatMap(a => columns.map(b => M[a * 2 * p + p + b])));
-}
-
-// circulant_matrix: entry (i, j) is row[(j - i) mod n].
-function circulantMatrix(row) {
-  const n = row.length;
-  return Float64Array.from({ length: n * n }, (_, k) => row[modulo((k % n) - Math.floor(k / n), n)]);
-}
-
-// circulant_deviation: 0 for circulant, near 1 for noise, NaN for a block of zeros.
-function circulantDeviation(block) {
-  const n = Math.round(Math.sqrt(block.length));
-  let [spread, total] = [0, 0];
-  for (let shift = 0; shift < n; shift++) {
-    let mean = 0;
-    for (let i = 0; i < n; i++) mean += block[i * n + ((i + shift) % n)] / n;
-    for (let i = 0; i < n; i++) {
-      const value = block[i * n + ((i + shift) % n)];
-      spread += (value - mean) ** 2;
-      total += value ** 2;
-    }
-  }
-  return spread / total;
-}
+// ---- Features from a block ------------------------------------------------------------------------
 
 // block_features: a PSD feature matrix whose arranged block is as near to `block` as can be. There
 // it is made of singular values; [[0, C], [Cᵀ, 0]] has them, and their negatives, as eigenvalues.
@@ -466,7 +336,9 @@ function blockFeatures(block, p, operation) {
   const arranged = spectralFunction(eigen, value => Math.max(value + 0.5 * mean, 0.01 * mean) / highest);
   const digits = [...rows, ...columns.map(b => b + p)];
   const M = new Float64Array(4 * p * p);
-  digits.forEach((x, i) => digits.forEach((z, j) => { M[x * 2 * p + z] = arranged[i * 2 * n + j]; }));
+  for (const [i, x] of digits.entries()) {
+    for (const [j, z] of digits.entries()) M[x * 2 * p + z] = arranged[i * 2 * n + j];
+  }
   if (n < p) {
     let diagonal = 0;
     for (let i = 0; i < 2 * n; i++) diagonal += arranged[i * 2 * n + i] / (2 * n);
@@ -475,30 +347,20 @@ function blockFeatures(block, p, operation) {
   return M;
 }
 
-// ---- Waves -----------------------------------------------------------------------------------------------
-
-// What frequency k with its mirror p - k adds to the score of each class for the digits a and b:
-// cos(2πk (ℓ - a - b) / p) / p, and twice that unless k is its own mirror.
-function wave(p, k, sum) {
-  const height = (k === 0 || 2 * k === p ? 1 : 2) / p;
-  return Float64Array.from({ length: p }, (_, label) => (
-    height * Math.cos((2 * Math.PI * modulo(k * (label - sum), p)) / p)
-  ));
-}
-
-// fourier_multiplication(pairs, p, frequencies=…) for one pair whose digits add up to `sum`.
-function fourierScores(p, sum, frequencies) {
-  const scores = new Float64Array(p);
-  for (const k of frequencies) wave(p, k, sum).forEach((value, label) => { scores[label] += value; });
-  return scores;
-}
-
-// ---- Words -------------------------------------------------------------------------------------------------
-
-// The same digits as wording.rounded in Python, for numbers that differ by rounding errors, too.
-const rounded = (value, digits) => fixed(value + 1e-9, digits);
-
-// "2", "2 and 8", "2, 5 and 8"
-function listing(items) {
-  return items.length < 2 ? `${items[0]}` : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
-}
+export {
+  SingularKernelError,
+  accuracy,
+  blockFeatures,
+  cholesky,
+  choleskySolve,
+  fitKernelRidge,
+  identity,
+  meanSquaredError,
+  predict,
+  predictorAgop,
+  psdPower,
+  rfmSteps,
+  rightAnswers,
+  splitTable,
+  symmetricEigen,
+};

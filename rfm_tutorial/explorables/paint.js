@@ -1,7 +1,15 @@
 // Paint a circulant: bars that can be drawn, and a kernel machine that answers at once.
 
-const BANDWIDTH = 2.5;
-const NOISE_SEED = 1;
+import { assign, button, caption, cleanUp, element, follow, makeView, picture, slider, tell } from "./common.js";
+import { arrangement, circulantBlock, circulantDeviation, circulantMatrix, modulo } from "./blocks.js";
+import {
+  SETTINGS, blockAndAnswers, blockPicture, drawAnswers, keptSplit, settingsControls, taskInWords,
+} from "./in_page.js";
+import { SingularKernelError, blockFeatures, fitKernelRidge, identity, predict, rightAnswers } from "./numerics.js";
+import { randomNormals } from "./random.js";
+import { fixed, rounded } from "./wording.js";
+
+const { BANDWIDTH, EXACT, LARGEST_NOISE, LARGEST_ROW_SEED, NOISE_SEED } = given;
 const REACH = 3; // the bars go from -3 to 3
 const STEP = 0.25;
 
@@ -43,7 +51,7 @@ function paintInWords(model, { M, deviation, right }, plain) {
   const task = taskInWords(model);
   const without = `with M = I, ${percent(plain)}.`;
   if (!M) return `${task}. All bars are at zero, so there is no block; ${without}`;
-  const start = `${task}. The block ${deviation < 1e-9 ? "is circulant." : `has deviation ${rounded(deviation, 2)}.`}`;
+  const start = `${task}. The block ${deviation < EXACT ? "is circulant." : `has deviation ${rounded(deviation, 2)}.`}`;
   if (!right) return `${start} With it the kernel matrix is singular, and there is no answer.`;
   return `${start} With it the kernel machine answers ${count(right)} of ${right.length} new pairs right, `
     + `${percent(right)}; ${without}`;
@@ -103,7 +111,7 @@ function makeBars(model) {
   const choose = place => {
     const bars = [...group.children];
     chosen = modulo(place, bars.length);
-    bars.forEach((bar, i) => bar.setAttribute("tabindex", i === chosen ? 0 : -1));
+    bars.forEach((bar, i) => { bar.setAttribute("tabindex", i === chosen ? 0 : -1); });
     bars[chosen].focus({ preventScroll: true });
     read();
   };
@@ -137,7 +145,7 @@ function makeBars(model) {
       group.replaceChildren(...row.map((_, place) => makeBar(model, place, choose)));
       chosen = 0;
     }
-    row.forEach((value, place) => showBar(group.children[place], value));
+    row.forEach((value, place) => { showBar(group.children[place], value); });
     read();
   };
   return { group, readout, show };
@@ -170,27 +178,24 @@ function render({ model, el }) {
     const n = blockSize(model);
     assign(model, { row: Array.from({ length: n }, shape(n)) });
   }));
-  buttons.unshift(button("Random row", () => assign(model, { row_seed: (model.get("row_seed") + 1) % 1000 })));
-  const block = picture(view, { ratio: 1, draw(context, width, height) {
-    if (!shown.block) return;
-    const n = Math.round(Math.sqrt(shown.block.length));
-    const limit = shown.block.reduce((high, value) => Math.max(high, Math.abs(value)), 0);
-    heatMap(context, { x: 0, y: 0, width, height }, shown.block, n, n, limit);
-  } });
+  buttons.unshift(button("Random row", () => {
+    assign(model, { row_seed: (model.get("row_seed") + 1) % (LARGEST_ROW_SEED + 1) });
+  }));
+  const block = blockPicture(view, () => shown.block);
   const answers = picture(view, { ratio: 1, draw(context, width) {
     if (shown.split) drawAnswers(view, context, width, shown.split, shown.right ?? []);
   } });
   view.root.append(
     element("div", { class: "rfm-controls" }, ...settingsControls(view),
-      slider(view, { name: "noise", label: "noise", min: 0, max: 2, step: 0.1, say: noise => fixed(noise, 1) })),
+      slider(view, {
+        name: "noise", label: "noise", min: 0, max: LARGEST_NOISE, step: 0.1, say: noise => fixed(noise, 1),
+      })),
     element("div", { class: "rfm-controls" }, ...buttons),
     caption("The first row of the block: draw on it, or move along with ← → and change a bar with ↑ ↓."),
     bars.group,
     bars.readout,
     view.sentence,
-    element("div", { class: "rfm-pictures" },
-      element("div", {}, blockCaption(view), block.canvas),
-      element("div", {}, caption("The table: a downwards, b to the right"), answers.canvas, answersKey())),
+    element("div", { class: "rfm-pictures" }, ...blockAndAnswers(view, block, answers)),
   );
 
   // A row that does not fit, or another random one: as in Python.
@@ -210,7 +215,7 @@ function render({ model, el }) {
     block.redraw();
     answers.redraw();
     const words = paintInWords(model, shown, baseline());
-    const n = Math.round(Math.sqrt(shown.block.length));
+    const n = Math.sqrt(shown.block.length);
     block.describe(`Heat map of ${n} × ${n} entries: ${shown.M ? "red above zero, blue below" : "all zero"}.`);
     answers.describe(`The table of all pairs: ${shown.split.train.n} training pairs, `
       + `${shown.right ? `${count(shown.right)} new pairs right` : "no answer to a new pair"}.`);

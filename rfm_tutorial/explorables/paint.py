@@ -14,7 +14,7 @@ from rfm_tutorial.circulant import (
     circulant_matrix,
 )
 from rfm_tutorial.explorables.base import script, style
-from rfm_tutorial.explorables.in_page import InPage, check_settings
+from rfm_tutorial.explorables.in_page import GIVEN, InPage, check_settings
 from rfm_tutorial.explorables.wording import rounded
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import SingularKernelError
@@ -23,6 +23,8 @@ from rfm_tutorial.rfm import KernelRidge
 BANDWIDTH = 2.5
 LARGEST_NOISE = 2.0
 LARGEST_ROW_SEED = 999
+EXACT = 1e-9
+"""A block with a smaller deviation is circulant: rounding is all that is left."""
 NOISE_SEED = 1
 """Seed of the noise matrix, which is always the same one: the slider says how much of it."""
 
@@ -58,7 +60,16 @@ class PaintCirculant(InPage):
     257 of 265 new pairs right, 97 %; with M = I, 0 %.
     """
 
-    _esm, _css = script("paint", "numerics", "in_page"), style("paint", "in_page")
+    _esm = script(
+        "paint",
+        **GIVEN,
+        BANDWIDTH=BANDWIDTH,
+        EXACT=EXACT,
+        LARGEST_NOISE=LARGEST_NOISE,
+        LARGEST_ROW_SEED=LARGEST_ROW_SEED,
+        NOISE_SEED=NOISE_SEED,
+    )
+    _css = style("in_page", "paint")
 
     row = traitlets.List(traitlets.Float()).tag(sync=True)
     row_seed = traitlets.Int(0, min=0, max=LARGEST_ROW_SEED).tag(sync=True)
@@ -141,7 +152,7 @@ class PaintCirculant(InPage):
         M = self.feature_matrix
         deviation = circulant_deviation(circulant_block(M, self.operation))
         start = f"{self._task_in_words}. The block " + (
-            "is circulant." if deviation < 1e-9 else f"has deviation {rounded(deviation, 2)}."
+            "is circulant." if deviation < EXACT else f"has deviation {rounded(deviation, 2)}."
         )
         try:
             right = self.right_answers(M)

@@ -1,6 +1,16 @@
 // RFM in the page: numerics.js does an update in two or three pieces, with a breath in between.
 
-const LAST = 30;
+import {
+  assign, button, caption, chartAxes, cleanUp, colour, drawCurves, element, follow, legend, line, makeView, picture,
+  slider, tell,
+} from "./common.js";
+import {
+  SETTINGS, blockAndAnswers, blockPicture, drawAnswers, keptSplit, settingsControls, taskInWords,
+} from "./in_page.js";
+import { SingularKernelError, rfmSteps } from "./numerics.js";
+import { fixed, rounded } from "./wording.js";
+
+const { BANDWIDTHS, LAST } = given;
 const MEASURES = [
   // measure, colour, dash, text
   ["testAccuracy", "test", "solid", "test accuracy"],
@@ -40,28 +50,13 @@ function runInWords(model, { split, records }, asked) {
 
 // Accuracies and deviation of all steps so far, with a line at the step that is shown.
 function drawRun(view, context, width, height, { records, split }, at) {
-  const box = { x: 42, y: 10, width: width - 54, height: height - 52 };
-  const scale = axes(view, context, box, {
-    xs: [0, LAST], ys: [0, 1.04], xLabel: "updates of the features",
-    xTicks: [0, 10, 20, 30].map(step => [step, `${step}`]), yTicks: [[0, "0"], [0.5, "0.5"], [1, "1"]],
-  });
+  const scale = chartAxes(view, context, width, height, { at, last: LAST, xLabel: "updates of the features" });
+  const chance = scale.py(1 / split.p);
   context.strokeStyle = colour(view, "axis");
   context.setLineDash([1, 4]);
-  line(context, [[box.x, scale.py(1 / split.p)], [box.x + box.width, scale.py(1 / split.p)]]);
+  line(context, [[scale.px(0), chance], [scale.px(LAST), chance]]);
   context.setLineDash([]);
-  context.strokeStyle = colour(view, "ink");
-  line(context, [[scale.px(at), box.y], [scale.px(at), box.y + box.height]]);
-  for (const [measure, name, dash] of MEASURES) {
-    context.save();
-    context.strokeStyle = colour(view, name);
-    context.lineWidth = 2;
-    context.setLineDash(DASHES[dash]);
-    const points = records.map((record, step) => [scale.px(step), scale.py(record[measure])]);
-    line(context, points.filter(([, y]) => Number.isFinite(y)));
-    context.restore();
-    const value = records[at]?.[measure];
-    if (Number.isFinite(value)) dot(view, context, scale.px(at), scale.py(value), name, 4);
-  }
+  drawCurves(view, context, scale, MEASURES, measure => records.map(record => record[measure]), at);
 }
 
 function render({ model, el }) {
@@ -73,13 +68,7 @@ function render({ model, el }) {
   const unfinished = () => !run.ended && run.records.length <= model.get("step");
   const atEnd = () => !unfinished() && model.get("step") >= (run.ended ? run.records.length - 1 : LAST);
 
-  const block = picture(view, { ratio: 1, draw(context, width, height) {
-    if (!shown()) return;
-    const values = shown().block;
-    const n = Math.round(Math.sqrt(values.length));
-    const limit = values.reduce((high, value) => Math.max(high, Math.abs(value)), 0);
-    heatMap(context, { x: 0, y: 0, width, height }, values, n, n, limit);
-  } });
+  const block = blockPicture(view, () => shown()?.block);
   const answers = picture(view, { ratio: 1, draw(context, width) {
     if (shown()) drawAnswers(view, context, width, run.split, shown().right);
   } });
@@ -87,27 +76,28 @@ function render({ model, el }) {
     drawRun(view, context, width, height, run, shownStep());
   } });
   const go = button("", () => {
-    const here = Math.max(0, run.records.length - 1);
-    assign(model, { step: unfinished() ? here : atEnd() ? 0 : LAST });
+    if (unfinished()) assign(model, { step: Math.max(0, run.records.length - 1) });
+    else assign(model, { step: atEnd() ? 0 : LAST });
   });
   const once = button("One update", () => assign(model, { step: Math.min(LAST, model.get("step") + 1) }));
   view.root.append(
     element("div", { class: "rfm-controls" }, ...settingsControls(view),
       slider(view, {
-        name: "bandwidth", label: "bandwidth L", min: 0.5, max: 10, step: 0.5, say: value => fixed(value, 1),
+        name: "bandwidth", label: "bandwidth L", min: BANDWIDTHS[0], max: BANDWIDTHS[1], step: 0.5,
+        say: value => fixed(value, 1),
       })),
     element("div", { class: "rfm-controls" }, go, once,
       slider(view, { name: "step", label: "updates", min: 0, max: LAST })),
     view.sentence,
     element("div", { class: "rfm-pictures" },
       element("div", {}, caption("The run so far; the faint line is chance"), curves.canvas, legend(MEASURES)),
-      element("div", {}, blockCaption(view), block.canvas),
-      element("div", {}, caption("The table: a downwards, b to the right"), answers.canvas, answersKey())));
+      ...blockAndAnswers(view, block, answers)));
 
   const show = () => {
     const busy = unfinished();
     for (const one of [block, answers, curves]) one.redraw();
-    go.textContent = busy ? "Stop" : atEnd() ? "Back to the start" : `Run ${LAST} updates`;
+    const idle = atEnd() ? "Back to the start" : `Run ${LAST} updates`;
+    go.textContent = busy ? "Stop" : idle;
     once.disabled = atEnd();
     go.disabled = atEnd() && model.get("step") === 0;
     view.root.setAttribute("aria-busy", `${busy}`);

@@ -7,7 +7,7 @@ import traitlets
 from rfm_tutorial.checks import check_integer, check_real
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables.base import script, style
-from rfm_tutorial.explorables.in_page import InPage, check_settings
+from rfm_tutorial.explorables.in_page import GIVEN, InPage, check_settings
 from rfm_tutorial.explorables.wording import rounded
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import SingularKernelError
@@ -47,8 +47,8 @@ class RFMInPage(InPage):
     28 of 51 new pairs right, 55 %, and 100 % of the training pairs. Circulant deviation 0.06.
     """
 
-    _esm = script("rfm_in_page", "numerics", "in_page")
-    _css = style("rfm_in_page", "in_page")
+    _esm = script("rfm_in_page", **GIVEN, BANDWIDTHS=BANDWIDTHS, LAST=LAST)
+    _css = style("in_page", "rfm_in_page")
 
     bandwidth = traitlets.Float(2.5, min=BANDWIDTHS[0], max=BANDWIDTHS[1]).tag(sync=True)
     step = traitlets.Int(0, min=0, max=LAST).tag(sync=True)

@@ -1,31 +1,20 @@
 // Discrete-log shuffle: rows and columns change places until the block is circulant.
 
-const NAMES = { mul: "Multiplication", div: "Division" };
+import {
+  assign, button, caption, chartAxes, choice, cleanUp, diverging, drawCurves, element, follow, largest, legend,
+  makeView, picture, player, reducedMotion, slider, tell,
+} from "./common.js";
+import { OPERATIONS, circulantDeviation, powersOf, submatrix } from "./blocks.js";
+import { fixed } from "./wording.js";
+
+const { NAMES } = given;
 const GLIDE = 350; // milliseconds from one order to the next
+const CURVES = [["deviation", "deviation", "solid", "circulant deviation of the block in this order"]];
 
 // The first `placed` powers of the root, then the other digits from the smallest to the largest.
 function digitOrder(p, root, placed) {
-  const powers = [];
-  for (let k = 0, digit = 1; k < placed; k++, digit = digit * root % p) powers.push(digit);
-  const taken = new Set(powers);
-  for (let digit = 1; digit < p; digit++) if (!taken.has(digit)) powers.push(digit);
-  return powers;
-}
-
-// Squared deviations from the mean along each wrapped diagonal, as a share of all squares.
-function circulantDeviation(entry, n) {
-  let spread = 0;
-  let total = 0;
-  for (let shift = 0; shift < n; shift++) {
-    let mean = 0;
-    for (let i = 0; i < n; i++) mean += entry(i, (i + shift) % n) / n;
-    for (let i = 0; i < n; i++) {
-      const value = entry(i, (i + shift) % n);
-      spread += (value - mean) ** 2;
-      total += value ** 2;
-    }
-  }
-  return spread / total;
+  const powers = powersOf(root, p);
+  return [...powers.slice(0, placed), ...powers.slice(placed).sort((i, j) => i - j)];
 }
 
 function render({ model, el }) {
@@ -34,13 +23,13 @@ function render({ model, el }) {
   const entries = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   const p = model.get("modulus");
   const n = p - 1;
-  const limit = entries.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  const limit = largest(entries);
+  const flipped = () => OPERATIONS[model.get("operation")].flipped;
   const colours = Array.from(entries, value => `rgb(${diverging(value, limit)})`);
 
   const deviationAt = placed => {
-    const order = digitOrder(p, model.get("root"), placed);
-    const columns = model.get("operation") === "div" ? [...order].reverse() : order;
-    return circulantDeviation((i, j) => entries[(order[i] - 1) * n + columns[j] - 1], n);
+    const rows = digitOrder(p, model.get("root"), placed).map(digit => digit - 1);
+    return circulantDeviation(submatrix(entries, n, rows, flipped() ? [...rows].reverse() : rows));
   };
   let deviations = [];
 
@@ -56,7 +45,7 @@ function render({ model, el }) {
 
   const block = picture(view, { ratio: 1, draw(context, width) {
     const cell = width / n;
-    const flip = model.get("operation") === "div";
+    const flip = flipped();
     for (let a = 1; a < p; a++) {
       for (let b = 1; b < p; b++) {
         context.fillStyle = colours[(a - 1) * n + b - 1];
@@ -67,15 +56,10 @@ function render({ model, el }) {
   } });
 
   const chart = picture(view, { ratio: 0.7, draw(context, width, height) {
-    const box = { x: 42, y: 8, width: width - 54, height: height - 44 };
+    const at = model.get("placed");
     const xTicks = [0, n / 2, n].map(k => [k, fixed(k, 0)]);
-    const yTicks = [[0, "0"], [0.5, "0.5"], [1, "1"]];
-    const scale = axes(view, context, box, { xs: [0, n], ys: [0, 1.05], xTicks, yTicks, xLabel: "digits in place" });
-    const k = model.get("placed");
-    context.strokeStyle = colour(view, "ink");
-    line(context, [[scale.px(k), box.y], [scale.px(k), box.y + box.height]]);
-    curve(view, context, scale, deviations, "deviation");
-    dot(view, context, scale.px(k), scale.py(deviations[k]), "deviation");
+    const scale = chartAxes(view, context, width, height, { at, last: n, xTicks, xLabel: "digits in place" });
+    drawCurves(view, context, scale, CURVES, () => deviations, at);
   } });
 
   const glide = () => {
@@ -101,7 +85,7 @@ function render({ model, el }) {
 
   // One button for both ways, so that it always leads somewhere.
   const both = button("", () => assign(model, { placed: model.get("placed") < n ? n : 0 }));
-  const caption = element("p", { class: "rfm-caption" });
+  const words = caption();
   view.root.append(
     element("div", { class: "rfm-controls" },
       choice(view, { name: "root", label: "primitive root g", options: model.get("roots").map(g => [g, String(g)]) }),
@@ -110,8 +94,8 @@ function render({ model, el }) {
       slider(view, { name: "placed", label: "digits in place", min: 0, max: n }),
     ),
     element("div", { class: "rfm-pictures" },
-      element("div", {}, block.canvas, caption),
-      element("div", {}, chart.canvas, legend([["", "deviation", "solid", "circulant deviation of the block in this order"]])),
+      element("div", {}, block.canvas, words),
+      element("div", {}, chart.canvas, legend(CURVES)),
     ),
     view.sentence,
   );
@@ -127,8 +111,8 @@ function render({ model, el }) {
     both.textContent = k < n ? "Discrete-log order" : "Natural order";
     glide();
     chart.redraw();
-    caption.textContent = "Rows: digit a. Columns: digit b"
-      + `${model.get("operation") === "div" ? ", last first" : ""}. The digit 0 is left out.`;
+    words.textContent = "Rows: digit a. Columns: digit b"
+      + `${flipped() ? ", last first" : ""}. The digit 0 is left out.`;
     block.describe(`Heat map of ${n} × ${n} entries, ${k} of ${n} digits in the order of their discrete logarithm.`);
     chart.describe(`Line plot of the circulant deviation over the digits in place: ${fixed(deviations[0], 3)} in natural `
       + `order, now ${deviation}, ${fixed(deviations[n], 3)} when all are in place.`);

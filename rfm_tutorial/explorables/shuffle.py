@@ -18,7 +18,7 @@ from rfm_tutorial.explorables.base import Explorable, script, style
 from rfm_tutorial.explorables.grok import LEVELS, packed_runs
 from rfm_tutorial.modular import check_prime
 
-NAMES = {"mul": "multiplication", "div": "division"}
+NAMES = {"mul": "Multiplication", "div": "Division"}
 
 
 class DiscreteLogShuffle(Explorable):
@@ -49,7 +49,7 @@ class DiscreteLogShuffle(Explorable):
 discrete logarithm. The order begins 1, 2, 4, 8, 16, 32, 3, 6 and so on. Circulant deviation 0.012.
     """
 
-    _esm, _css = script("shuffle"), style("shuffle")
+    _esm, _css = script("shuffle", NAMES=NAMES), style()
 
     operation = traitlets.Enum(tuple(NAMES), "mul").tag(sync=True)
     root = traitlets.Int(2).tag(sync=True)
@@ -114,7 +114,7 @@ discrete logarithm. The order begins 1, 2, 4, 8, 16, 32, 3, 6 and so on. Circula
         order = ", ".join(str(digit) for digit in self.order[:8].tolist())
         more = " and so on" if count > 8 else ""
         return (
-            f"{NAMES[cast(str, self.operation)].capitalize()} mod {self.modulus} with the "
+            f"{NAMES[cast(str, self.operation)]} mod {self.modulus} with the "
             f"primitive root {self.root}: {self.placed} of {count} digits are in the order of "
             f"their discrete logarithm. The order begins {order}{more}. "
             f"Circulant deviation {self.deviation:.3f}."

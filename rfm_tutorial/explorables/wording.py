@@ -1,6 +1,12 @@
-"""Numbers in words, so that Python and the scripts say the same about the same state."""
+"""Words that Python and the scripts share, so that both say the same about the same state."""
 
 from collections.abc import Sequence
+
+from rfm_tutorial.circulant import GROUP_OPERATIONS
+from rfm_tutorial.modular import OPERATIONS
+
+SYMBOLS = {name: OPERATIONS[name].symbol for name in GROUP_OPERATIONS}
+"""The operations to choose from, by name."""
 
 
 def rounded(value: float, digits: int) -> str:
