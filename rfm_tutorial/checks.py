@@ -83,9 +83,11 @@ def check_tensor(name: str, value: Tensor, whole: bool = False) -> Tensor:
 def _as_tensor(name: str, value: object, whole: bool) -> str:
     """How to make a tensor of what is none, if it may hold numbers."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiubc":
-        # What torch takes as it is; not long doubles, foreign bytes and backward strides.
-        plain = value.dtype.itemsize <= (16 if value.dtype.kind == "c" else 8)
-        if plain and value.dtype.isnative and min(value.strides, default=0) >= 0:
+        # What torch takes as it is and without a warning.
+        plain = (
+            value.dtype.isnative and value.flags.writeable and min(value.strides, default=0) >= 0
+        )
+        if plain and value.dtype.itemsize <= (16 if value.dtype.kind == "c" else 8):
             return f" (torch.as_tensor({name}) converts it)"
     if isinstance(value, list | tuple) and value and all(isinstance(v, Tensor) for v in value):
         return f" (torch.stack({name}) makes one of them)"

@@ -36,6 +36,7 @@ from rfm_tutorial.circulant import (
     random_circulant_features,
     restore_block,
 )
+from rfm_tutorial.modular import is_prime
 
 PRIMES = list(sympy.primerange(2, 1010))
 SMALL_PRIMES = [2, 3, 5, 7, 11, 13]
@@ -62,6 +63,16 @@ def test_primitive_root_beyond_the_range_of_int64_products(p: int) -> None:
     root = primitive_root(p)
     assert is_primitive_root(root, p)
     assert not any(is_primitive_root(smaller, p) for smaller in range(1, root))
+
+
+def test_a_primitive_root_of_a_prime_without_small_factors_is_found_at_once() -> None:
+    # (p − 1) / 2 is prime, too: trial division would take a billion steps.
+    p = 10**18 + 3107
+    while not (is_prime(p) and is_prime((p - 1) // 2)):
+        p += 2
+    root = primitive_root(p)
+    assert pow(root, (p - 1) // 2, p) == p - 1
+    assert all(pow(smaller, (p - 1) // 2, p) == 1 or smaller == 1 for smaller in range(1, root))
 
 
 def test_discrete_log_order_lists_the_powers_of_the_root_for_every_prime_to_1009() -> None:
@@ -190,6 +201,45 @@ def test_a_zero_block_has_no_deviation_and_no_alignment() -> None:
     assert math.isnan(circulant_deviation(torch.zeros(3, 3)))
     assert math.isnan(agop_alignment(torch.zeros(3, 3), torch.eye(3)))
     assert math.isnan(circulant_deviation(circulant_block(torch.eye(14).double(), "add")))
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e307])
+def test_measures_of_matrices_whose_squares_are_no_numbers(scale: float) -> None:
+    block, other = normal(5, 5), normal(5, 5, seed=1)
+    # A scale of 1e-310 has lost digits itself.
+    allowed = 1e-3 if scale < 1e-300 else 1e-12
+    expected = circulant_deviation(block)
+    assert circulant_deviation(block * scale) == pytest.approx(expected, rel=allowed)
+    expected = agop_alignment(block, other)
+    for left, right in (
+        (block * scale, other),
+        (block, other * scale),
+        (block * scale, other * scale),
+    ):
+        assert agop_alignment(left, right) == pytest.approx(expected, rel=allowed)
+
+
+def test_powers_of_two_change_no_bit_of_a_measure() -> None:
+    block, other = normal(5, 5), normal(5, 5, seed=1)
+    assert circulant_deviation(block * 2.0**90) == circulant_deviation(block)
+    assert agop_alignment(block * 2.0**-90, other) == agop_alignment(block, other)
+
+
+def test_an_alignment_is_never_beyond_one() -> None:
+    for seed in range(200):
+        M = normal(3, 3, seed=seed)
+        assert agop_alignment(M, M) <= 1
+        assert agop_alignment(M, -3 * M) >= -1
+
+
+def test_there_is_nothing_to_measure_on_the_meta_device() -> None:
+    block = normal(4, 4).to("meta")
+    for name, call in {
+        "block": lambda: circulant_deviation(block),
+        "M": lambda: agop_alignment(block, block),
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} must hold numbers"):
+            call()
 
 
 def test_alignment_is_the_cosine_of_two_vectors() -> None:

@@ -7,6 +7,7 @@ same code on a GPU, where there is one, gives the same numbers.
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,16 +21,46 @@ from rfm_tutorial import (
     GaussianKernel,
     KernelRidge,
     ModularTask,
+    MultiTask,
+    QuadraticNetwork,
     accuracy,
     agop,
+    agop_alignment,
+    agop_trace,
+    circulant_block,
+    circulant_deviation,
     default_device,
+    discrete_log_order,
+    dominant_frequencies,
+    fourier_multiplication,
+    impose_circulant,
+    network_agop,
+    neural_feature_matrix,
+    nfa_correlation,
     per_output_agop,
     predictor_agop,
+    project_circulant,
+    project_hankel,
     psd_power,
+    random_block_features,
+    random_circulant_features,
+    spectrum,
+    train_network,
+    transform_inputs,
 )
 from rfm_tutorial.agop import Groups, find_groups, kernel_agop
+from rfm_tutorial.circulant import discrete_log_table, restore_block
+from rfm_tutorial.fourier import (
+    class_features,
+    class_gram,
+    dft_matrix,
+    fourier_block,
+    real_fourier_basis,
+    theorem_forms,
+)
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
+from rfm_tutorial.modular import one_hot
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_kernel = pytest.mark.parametrize(
@@ -150,6 +181,123 @@ def test_nothing_is_made_on_the_default_device_for_inputs_on_the_cpu(use: Use, c
         # What this test itself makes is made with a device.
         got = use(case.kernel, *given)
     assert all(difference(a, b) < 1e-12 for a, b in zip(got, expected, strict=True))
+
+
+def use_tables() -> list[Tensor]:
+    table, both = ModularTask("div", 7), MultiTask(("add", "div"), 5)
+    return [
+        *ModularTask("mul", 5).split(),
+        *both.split(),
+        both.tasks,
+        table.encode(table.pairs),
+        one_hot(table.labels, 7),
+        discrete_log_order(7),
+        discrete_log_table(7),
+    ]
+
+
+def use_features() -> list[Tensor]:
+    operations = ("add", "sub", "mul", "div")
+    made = [random_circulant_features(name, 7, seed=1) for name in operations]
+    made += [random_block_features(name, 7, seed=1) for name in operations]
+    blocks = [circulant_block(M, name) for M, name in zip(made, operations, strict=False)]
+    return [
+        *made,
+        *blocks,
+        *(restore_block(block, name) for block, name in zip(blocks, operations, strict=True)),
+        *(impose_circulant(M, name) for M, name in zip(made, operations, strict=False)),
+        *(project(blocks[0]) for project in (project_circulant, project_hankel)),
+        torch.tensor([circulant_deviation(block) for block in blocks], device="cpu"),
+        torch.tensor(agop_alignment(made[0], made[1]), device="cpu"),
+    ]
+
+
+def use_networks() -> list[Tensor]:
+    split = transform_inputs(SPLIT, random_circulant_features("add", 7))
+    network = QuadraticNetwork(7, width=8, seed=2)
+    first = [weight.detach().clone() for weight in network.parameters()]
+    losses = [record.test_loss for record in train_network(network, split, 2, agop_penalty=0.1)]
+    return [
+        *first,
+        *network.parameters(),
+        network(split.X_test),
+        neural_feature_matrix(network),
+        network_agop(network, split.X_train),
+        agop(network, split.X_train),
+        agop_trace(network, split.X_train),
+        torch.tensor([*losses, nfa_correlation(network, split.X_train)], device="cpu"),
+    ]
+
+
+def use_fourier() -> list[Tensor]:
+    pairs = ModularTask("add", 7).pairs
+    block = circulant_block(random_circulant_features("add", 7), "add")
+    return [
+        *(fourier_multiplication(pairs[1:], 7, name, [1]) for name in ("add", "sub", "mul")),
+        spectrum(block),
+        dominant_frequencies(block),
+        fourier_block(block),
+        real_fourier_basis(6),
+        class_features(5),
+        class_gram(class_features(5)[1]),
+        theorem_forms(5),
+    ]
+
+
+def use_saved_model(folder: Path) -> list[Tensor]:
+    rfm = RFM(GaussianKernel(), 1).fit(SPLIT.X_train, SPLIT.Y_train)
+    rfm.save(folder / "model")
+    return [RFM.load(folder / "model").predict(SPLIT.X_test)]
+
+
+@pytest.mark.parametrize("use", [use_tables, use_features, use_networks, use_fourier])
+def test_nothing_is_made_on_the_default_device(use: Callable[[], list[Tensor]]) -> None:
+    expected = use()
+    torch.set_default_device("meta")
+    try:
+        got = use()
+    finally:
+        torch.set_default_device(None)
+    for a, b in zip(got, expected, strict=True):
+        assert a.device.type == "cpu"
+        # The same operations in the same order, so the same bits.
+        assert torch.equal(a, b)
+
+
+def test_a_model_is_saved_and_loaded_whatever_the_default_device(tmp_path: Path) -> None:
+    expected = use_saved_model(tmp_path)
+    with torch.device("meta"):
+        got = use_saved_model(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize("default", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("use", [use_tables, use_features, use_networks, use_fourier])
+def test_the_default_dtype_is_not_used(
+    use: Callable[[], list[Tensor]], default: torch.dtype
+) -> None:
+    expected = use()
+    torch.set_default_dtype(default)
+    try:
+        got = use()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for a, b in zip(got, expected, strict=True):
+        if b.ndim and b.dtype != torch.float32:  # what the test itself made of plain numbers
+            assert a.dtype == b.dtype
+            assert torch.equal(a, b)
+        else:
+            torch.testing.assert_close(a.double(), b.double(), rtol=1e-2, atol=0)
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_none_is_the_cpu_for_all_that_takes_a_device() -> None:
+    with torch.device("meta"):
+        assert ModularTask("add", 5).split(device=None).X_train.device.type == "cpu"
+        assert QuadraticNetwork(5, 8, device=None).input_weight.device.type == "cpu"
+        assert random_circulant_features("add", 5, device=None).device.type == "cpu"
+        assert dft_matrix(5).device.type == "cpu"
+        assert QuadraticNetwork(5, 8, device="meta").input_weight.is_meta
 
 
 @dataclasses.dataclass(frozen=True)

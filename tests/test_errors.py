@@ -503,9 +503,9 @@ ADVISED: dict[str, object] = {
 
 def followed(message: str, name: str, value: object) -> object:
     """What the first piece of code in a message makes of the value."""
-    part = re.split(r"; | \(", message, maxsplit=1)[1]
-    code = re.split(r" (?:converts|makes|is its|one column)", part)[0]
-    code = code.removeprefix("class numbers become rows by ")
+    code = re.findall(rf"(?:; |\(|by )((?:{name}|torch)\S*.*?) (?:converts|makes|is its)", message)[
+        0
+    ]
     return eval(code, {"torch": torch, "numpy": np, name: value, "the": X})
 
 
@@ -595,7 +595,9 @@ def test_what_is_no_such_number_is_refused_in_one_short_line(value: object) -> N
 
 def test_a_prediction_that_overflows_is_refused() -> None:
     model = KernelRidge(QuadraticKernel(), ridge=0.1).fit(X.float(), Y.float())
-    with pytest.raises(ValueError, match="predictions must be finite.*too large for torch.float32"):
+    with pytest.raises(
+        ValueError, match=r"predictions must be finite.*too large for torch.float32"
+    ):
         model.predict(X.float() * 1e30)
 
 

@@ -91,7 +91,7 @@ def test_a_solution_lies_row_by_row_in_memory_of_its_own(n: int, c: int) -> None
 
 def test_a_solution_too_large_for_its_type_is_refused() -> None:
     A, B = torch.eye(3) * 1e-30, torch.full((3, 1), 1e20)
-    with pytest.raises(ValueError, match="targets are too large for torch.float32"):
+    with pytest.raises(ValueError, match=r"targets are too large for torch.float32"):
         solve_positive_definite(A, B)
 
 
@@ -307,7 +307,7 @@ def test_numbers_without_digits_are_no_negative_eigenvalues() -> None:
 
 
 def test_a_power_that_overflows_is_refused() -> None:
-    with pytest.raises(ValueError, match="power must leave numbers that are finite.* got 1000 "):
+    with pytest.raises(ValueError, match=r"power must leave numbers that are finite.* got 1000 "):
         psd_power(positive_definite(3), 1000.0)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfm_tutorial import OPERATIONS, ModularTask, Split
+from rfm_tutorial.checks import free_memory
 from rfm_tutorial.modular import MultiTask, check_prime, is_prime, one_hot
 
 # What a∘b means, on Python's integers, which do not overflow.
@@ -76,6 +77,72 @@ def test_an_input_is_two_one_hot_halves() -> None:
 
 def test_one_hot_rows_have_their_one_in_the_right_column() -> None:
     assert torch.equal(one_hot(torch.tensor([2, 0, 1]), 3), torch.eye(3).double()[[2, 0, 1]])
+
+
+def test_one_hot_refuses_what_is_no_number_of_a_column(no_type_checks: None) -> None:
+    for values, said in (
+        (torch.tensor([0, 3]), "values must lie in 0 … 2, got values from 0 to 3"),
+        (torch.tensor([0.0]), "values must be int64 class numbers, got torch.float32"),
+        (torch.tensor(1), r"values must have shape \(1,\), got \(\)"),
+        (torch.tensor([[1]]), r"values must have shape \(1,\), got \(1, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            one_hot(values, 3)
+    with pytest.raises(ValueError, match="size must be an integer ≥ 1, got 0"):
+        one_hot(torch.tensor([0]), 0)
+    with pytest.raises(TypeError, match=r"values must be a torch\.Tensor, got list"):
+        one_hot([0], 3)  # pyright: ignore[reportArgumentType]
+
+
+# Tables are made when they are asked for
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        (ModularTask("add", 10007), 100140049),
+        (ModularTask("div", 10007), 100130042),
+        (MultiTask(("add", "div"), 10007), 200270091),
+    ],
+    ids=repr,
+)
+def test_a_table_too_large_is_described_and_not_made(
+    table: ModularTask | MultiTask, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Less than the pairs alone would take, on a machine of any size.
+    monkeypatch.setattr("rfm_tutorial.checks.free_memory", lambda: 1e9)
+    with pytest.raises(ValueError, match=f"a split of {rows} rows .* TB, and 1 GB are free"):
+        table.split()
+    for part in ("pairs", "labels"):
+        with pytest.raises(ValueError, match=f"with its {rows} pairs would take about .* GB"):
+            getattr(table, part)
+    assert set(vars(table)) <= {"operation", "operations", "modulus"}
+    assert "10007" in repr(table)
+
+
+def test_what_a_split_takes_is_estimated_from_above_and_not_by_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "rfm_tutorial.modular.check_memory", lambda what, *rest: asked.append(rest[0])
+    )
+    for dtype in (torch.float32, torch.float64):
+        for table in (ModularTask("add", 61), MultiTask(("add", "div"), 23)):
+            asked.clear()
+            split = table.split(0.5, dtype=dtype)
+            made = sum(part.nbytes for part in split)
+            assert made < asked[0] < 2 * made
+
+
+def test_free_memory_is_a_number_of_bytes_of_this_machine() -> None:
+    assert 1e7 < free_memory() < 1e15
+
+
+def test_pairs_and_labels_are_made_once() -> None:
+    for table in (ModularTask("mul", 7), MultiTask(("add", "sub"), 5)):
+        assert table.pairs is table.pairs
+        assert table.labels is table.labels
 
 
 # Splits
@@ -245,6 +312,31 @@ def test_an_input_of_several_operations_ends_with_the_number_of_the_task() -> No
 
 
 # Primes
+
+
+# The last: strong pseudoprimes to the first eleven and twelve primes.
+@pytest.mark.parametrize(
+    ("number", "prime"),
+    [
+        (2**61 - 1, True),
+        (10**18 + 9, True),
+        (2**61 + 1, False),
+        (3215031751, False),
+        (3825123056546413051, False),
+        (318665857834031151167461, False),
+        (np.int64(2**61 - 1), True),
+    ],
+)
+@pytest.mark.usefixtures("no_type_checks")
+def test_large_primes_are_told_from_composites(number: int, prime: bool) -> None:
+    assert is_prime(number) is prime
+
+
+@pytest.mark.usefixtures("no_type_checks")
+@pytest.mark.parametrize("number", [7.0, "7", None, True, torch.tensor(7)])
+def test_only_whole_numbers_are_prime_or_not(number: object) -> None:
+    with pytest.raises(ValueError, match="number must be an integer, got"):
+        is_prime(number)  # pyright: ignore[reportArgumentType]
 
 
 def test_primes_are_those_of_a_sieve() -> None:

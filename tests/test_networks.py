@@ -279,6 +279,27 @@ def test_records_are_plain_and_epoch_0_is_the_network_as_it_came(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_training_needs_no_leave_to_track_gradients(mode):
+    data = ModularTask("add", 7).split()
+    plain = QuadraticNetwork(7, width=16)
+    expected = last(train_network(plain, data, n_epochs=2))
+    with mode():
+        network = QuadraticNetwork(7, width=16)
+        got = last(train_network(network, data, n_epochs=2))
+    assert got.train_loss == expected.train_loss
+    assert torch.equal(network.input_weight, plain.input_weight)
+
+
+def test_a_batch_of_all_rows_may_be_asked_for_by_any_larger_number():
+    data = ModularTask("add", 7).split()
+    losses = [
+        last(train_network(QuadraticNetwork(7, width=16), data, 2, batch_size=size)).train_loss
+        for size in (len(data.X_train), 10**30)
+    ]
+    assert losses[0] == losses[1]
+
+
 def test_stopping_keeps_the_weights_of_that_epoch():
     data = ModularTask("add", 13).split()
     stopped, finished = (QuadraticNetwork(13, width=16) for _ in range(2))
