@@ -3,21 +3,20 @@
 from rfm_tutorial.agop import agop, per_output_agop, predictor_agop
 from rfm_tutorial.checks import NotFittedError
 from rfm_tutorial.circulant import (
-    agop_alignment,
     circulant_block,
     circulant_deviation,
-    discrete_log_order,
     impose_circulant,
-    primitive_root,
     project_circulant,
     project_hankel,
+)
+from rfm_tutorial.features import (
     random_block_features,
     random_circulant_features,
 )
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError, default_device, psd_power
-from rfm_tutorial.modular import OPERATIONS, ModularTask, MultiTask, Split
+from rfm_tutorial.modular import ModularTask, MultiTask, Split
 from rfm_tutorial.networks import (
     EpochRecord,
     QuadraticNetwork,
@@ -29,7 +28,10 @@ from rfm_tutorial.networks import (
     train_network,
     transform_inputs,
 )
+from rfm_tutorial.number_theory import discrete_log_order, primitive_root
+from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import RFM, KernelRidge, RFMStep, accuracy
+from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,8 @@ __all__ = [
     "agop_trace",
     "circulant_block",
     "circulant_deviation",
+    "class_deviation",
+    "class_means",
     "default_device",
     "discrete_log_order",
     "dominant_frequencies",
@@ -63,6 +67,7 @@ __all__ = [
     "network_agop",
     "neural_feature_matrix",
     "nfa_correlation",
+    "orbits",
     "per_output_agop",
     "predictor_agop",
     "primitive_root",

@@ -27,14 +27,10 @@ from rfm_tutorial.checks import (
     check_real,
     check_square,
 )
-from rfm_tutorial.circulant import (
-    GROUP_OPERATIONS,
-    circulant_matrix,
-    discrete_log_table,
-    project_circulant,
-)
+from rfm_tutorial.circulant import circulant_matrix, project_circulant
 from rfm_tutorial.kernels import QuadraticKernel
-from rfm_tutorial.modular import MODULUS_MAX, ModularTask, check_prime
+from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.operations import GROUP_OPERATIONS, MODULUS_MAX, OPERATIONS
 from rfm_tutorial.precision import in_full_precision
 
 Frequencies = Iterable[int] | Int[Tensor, " _"]
@@ -292,23 +288,22 @@ def fourier_multiplication(
     check_choice("operation", operation, GROUP_OPERATIONS)
     check_integer("modulus", modulus, at_least=2, at_most=MODULUS_MAX)
     a, b = _check_pairs(pairs, modulus).unbind(1)
-    if operation in ("add", "sub"):
-        return _combine(a, b, modulus, operation == "sub", frequencies)
-    check_prime("modulus", modulus, repr(operation))
-    if operation == "div" and bool((b == 0).any()):
+    rule = OPERATIONS[operation]
+    clock = rule.order(modulus)[0].to(pairs.device)
+    if rule.skips_zero and bool((b == 0).any()):
         row = int((b == 0).nonzero()[0])
         raise ValueError(
-            f"pairs must have b ≠ 0 for 'div', got {(int(a[row]), 0)} in row {row}; "
+            f"pairs must have b ≠ 0 for {operation!r}, got {(int(a[row]), 0)} in row {row}; "
             f"pairs[pairs[:, 1] != 0] leaves such pairs out"
         )
-    logarithm = discrete_log_table(modulus).to(pairs.device)
+    hour = torch.full((modulus,), -1, dtype=torch.int64, device=pairs.device)
+    hour[clock] = torch.arange(len(clock), device=pairs.device)
+    on_clock = (hour[a] >= 0) & (hour[b] >= 0)
+    rows, others = on_clock.nonzero(), (~on_clock).nonzero()[:, 0]
     scores = torch.zeros(len(pairs), modulus, dtype=torch.float64, device=pairs.device)
-    zero = (a == 0) | (b == 0)
-    scores[zero, 0] = 1.0
-    i, j = logarithm[a[~zero]], logarithm[b[~zero]]
-    of_exponent = _combine(i, j, modulus - 1, operation == "div", frequencies)
-    # The class ℓ has the score of its exponent.
-    scores[~zero, 1:] = of_exponent[:, logarithm[1:]]
+    i, j = hour[a[on_clock]], hour[b[on_clock]]
+    scores[rows, clock] = _combine(i, j, len(clock), rule.turn, frequencies)
+    scores[others, rule.apply(a[others], b[others], modulus)] = 1.0
     return scores
 
 
@@ -529,12 +524,12 @@ def _combine(
     a: Int[Tensor, " n"],
     b: Int[Tensor, " n"],
     n_digits: int,
-    subtract: bool,
+    turn: int,
     frequencies: Frequencies | None,
 ) -> Float[Tensor, "n p"]:
     """The three steps of the FMA in Z/n: digits to phases, multiply, back to scores."""
     left, right = (digit_phases(digits, n_digits, frequencies) for digits in (a, b))
-    return phases_to_scores(left * (right.conj() if subtract else right), n_digits, frequencies)
+    return phases_to_scores(left * (right if turn == 1 else right.conj()), n_digits, frequencies)
 
 
 def _frequencies(

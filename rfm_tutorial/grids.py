@@ -17,7 +17,7 @@ import torch
 
 from rfm_tutorial.checks import check_choice, check_integer, check_real
 from rfm_tutorial.kernels import GaussianKernel, Kernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.modular import OPERATIONS, check_prime
+from rfm_tutorial.operations import OPERATIONS
 
 KERNELS: dict[str, type[Kernel]] = {
     "gaussian": GaussianKernel,
@@ -139,8 +139,7 @@ class Grid:
                 f"{count:,} or more; make several grids of it"
             )
         for operation, modulus in itertools.product(self.operations, self.moduli):
-            if OPERATIONS[operation].skips_zero:
-                check_prime("moduli", modulus, repr(operation))
+            OPERATIONS[operation].check_table(modulus, "moduli")
             for fraction in self.train_fractions:
                 n, m = _rows(operation, modulus, fraction)
                 if n == 0:
@@ -204,7 +203,7 @@ class Grid:
 
 def _rows(operation: str, p: int, train_fraction: float) -> tuple[int, int]:
     """Numbers of training and test rows."""
-    total = p * (p - 1) if OPERATIONS[operation].skips_zero else p * p
+    total = OPERATIONS[operation].n_cells(p)
     n = int(train_fraction * total)
     return n, total - n
 

@@ -3,10 +3,9 @@
 An input is two one-hot halves, x = e_a ⊕ e_b; a target is the one-hot vector of (a∘b) mod p.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -24,82 +23,7 @@ from rfm_tutorial.checks import (
     seeded_generator,
     shown,
 )
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What a∘b mod p means. `apply(a, b, p)` works on int64 tensors with entries in 0 … p − 1."""
-
-    symbol: str
-    apply: Callable[[Tensor, Tensor, int], Tensor]
-    skips_zero: bool = False
-    """Leave out the pairs with b = 0, where the operation is not defined."""
-
-
-def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
-    # Python's three-argument pow is exact; b ** (p - 2) overflows int64 from p = 19 on.
-    inverse = torch.tensor([0] + [pow(digit, -1, p) for digit in range(1, p)], device=a.device)
-    return a * inverse[b] % p
-
-
-MODULUS_MAX = 2**30
-"""Up to here no polynomial overflows int64. No memory holds the table of a modulus so large."""
-
-OPERATIONS: dict[str, Operation] = {
-    "add": Operation("a + b", lambda a, b, p: (a + b) % p),
-    "sub": Operation("a − b", lambda a, b, p: (a - b) % p),
-    "mul": Operation("a · b", lambda a, b, p: a * b % p),
-    "div": Operation("a ÷ b", _divide, skips_zero=True),
-    # Polynomials of the paper's appendix. Each factor is reduced first: no power overflows.
-    "x^2+y^2": Operation("a² + b²", lambda a, b, p: (a * a + b * b) % p),
-    "x^2+xy+y^2": Operation("a² + ab + b²", lambda a, b, p: (a * a + a * b + b * b) % p),
-    "x^3+xy": Operation("a³ + ab", lambda a, b, p: (a * a % p * a + a * b) % p),
-}
-"""The operations by name. At half the table, RFM learns the first four. Of a polynomial it learns
-no more than symmetries: x^2+y^2 on the test pairs that signs and a swap turn into training pairs
-(98 % at p = 61), x^2+xy+y^2 on those that one swap does (half), x^3+xy on none."""
-
-
-_WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
-
-
-def is_prime(number: int) -> bool:
-    """Whether a whole number is prime, by the test of Miller and Rabin.
-
-    Exact below 3.3 · 10²⁴, where the first thirteen primes leave no composite unnoticed (Sorenson
-    and Webster, arXiv 1509.00864).
-
-    Examples
-    --------
-    >>> [n for n in range(20) if is_prime(n)]
-    [2, 3, 5, 7, 11, 13, 17, 19]
-    """
-    if isinstance(number, bool) or not isinstance(number, Integral):
-        raise ValueError(f"number must be an integer, got {shown(number)}")
-    number = int(number)  # numpy's integers overflow in powers
-    if number < 2 or any(number % prime == 0 for prime in _WITNESSES):
-        return number in _WITNESSES
-    twos = ((number - 1) & (1 - number)).bit_length() - 1
-    odd = (number - 1) >> twos
-    for witness in _WITNESSES:
-        power = pow(witness, odd, number)
-        squares = (pow(power, 2**exponent, number) for exponent in range(twos))
-        if power != 1 and number - 1 not in squares:
-            return False
-    return True
-
-
-def check_prime(name: str, value: int, reason: str) -> int:
-    """A prime number; the error names the nearest ones. `reason` says what needs it."""
-    value = check_integer(name, value, at_least=2, at_most=10**24)
-    if not is_prime(value):
-        below = next((n for n in range(value - 1, 1, -1) if is_prime(n)), None)
-        above = next(n for n in range(value + 1, 2 * value) if is_prime(n))
-        raise ValueError(
-            f"{name} must be prime for {reason}, got {value}; "
-            f"the nearest primes are {below} and {above}"
-        )
-    return value
+from rfm_tutorial.operations import OPERATIONS
 
 
 def one_hot(
@@ -235,15 +159,11 @@ class ModularTask(_Table):
 
     def __post_init__(self) -> None:
         check_choice("operation", self.operation, OPERATIONS)
-        p = check_integer("modulus", self.modulus, at_least=2, at_most=MODULUS_MAX)
-        if OPERATIONS[self.operation].skips_zero:
-            check_prime("modulus", p, repr(self.operation))
-        object.__setattr__(self, "modulus", p)
+        object.__setattr__(self, "modulus", OPERATIONS[self.operation].check_table(self.modulus))
 
     @property
     def _size(self) -> tuple[int, int]:
-        skipped = int(OPERATIONS[self.operation].skips_zero)
-        return self.modulus * (self.modulus - skipped), 2 * self.modulus
+        return OPERATIONS[self.operation].n_cells(self.modulus), 2 * self.modulus
 
     # Made when they are asked for: a table too large for any memory can still be described.
     @cached_property

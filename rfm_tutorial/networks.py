@@ -40,7 +40,8 @@ from rfm_tutorial.checks import (
 )
 from rfm_tutorial.kernels import check_feature_matrix
 from rfm_tutorial.linalg import psd_power
-from rfm_tutorial.modular import MODULUS_MAX, Split
+from rfm_tutorial.modular import Split
+from rfm_tutorial.operations import MODULUS_MAX
 from rfm_tutorial.precision import in_full_precision
 from rfm_tutorial.rfm import accuracy
 

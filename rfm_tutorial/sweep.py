@@ -33,15 +33,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rfm_tutorial.checks import check_integer
-from rfm_tutorial.circulant import (
-    GROUP_OPERATIONS,
-    agop_alignment,
-    circulant_block,
-    circulant_deviation,
-)
+from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.grids import DTYPES, Cell, Grid
-from rfm_tutorial.modular import ModularTask, is_prime
+from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import RFM
+from rfm_tutorial.structure import agop_alignment
 
 # `--help` is shown without the extra; `_check_extra` stands before all that needs it.
 _MISSING = [name for name in ("joblib", "psutil", "pyarrow") if find_spec(name) is None]
@@ -118,9 +115,7 @@ def _trajectory(cell: Cell, matrices: list[Tensor]) -> list[dict[str, Any]]:
         progress=False,
         on_step=lambda step: matrices.append(step.feature_matrix),
     )
-    arranged = cell.operation in ("add", "sub") or (
-        cell.operation in GROUP_OPERATIONS and is_prime(cell.modulus)
-    )
+    arranged = OPERATIONS[cell.operation].has_clock(cell.modulus)
     peak = _peak_bytes()
     rows = []
     for record, M in zip(rfm.history_, matrices, strict=True):

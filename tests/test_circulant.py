@@ -17,26 +17,30 @@ from torch import Tensor
 
 from rfm_tutorial import RFM, GaussianKernel, KernelRidge, ModularTask, QuadraticKernel, accuracy
 from rfm_tutorial.circulant import (
-    EIGENVALUE_FLOOR,
-    GROUP_OPERATIONS,
-    agop_alignment,
     arrange_block,
-    block_features,
     circulant_block,
     circulant_deviation,
     circulant_matrix,
-    discrete_log_order,
-    discrete_log_table,
     hankel_matrix,
     impose_circulant,
-    primitive_root,
     project_circulant,
     project_hankel,
-    random_block_features,
-    random_circulant_features,
     restore_block,
 )
-from rfm_tutorial.modular import is_prime
+from rfm_tutorial.features import (
+    EIGENVALUE_FLOOR,
+    block_features,
+    random_block_features,
+    random_circulant_features,
+)
+from rfm_tutorial.number_theory import (
+    discrete_log_order,
+    discrete_log_table,
+    is_prime,
+    primitive_root,
+)
+from rfm_tutorial.operations import GROUP_OPERATIONS
+from rfm_tutorial.structure import agop_alignment
 
 PRIMES = list(sympy.primerange(2, 1010))
 SMALL_PRIMES = [2, 3, 5, 7, 11, 13]

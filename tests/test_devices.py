@@ -49,7 +49,7 @@ from rfm_tutorial import (
     transform_inputs,
 )
 from rfm_tutorial.agop import Groups, find_groups, kernel_agop
-from rfm_tutorial.circulant import discrete_log_table, restore_block
+from rfm_tutorial.circulant import restore_block
 from rfm_tutorial.fourier import (
     class_features,
     class_gram,
@@ -61,6 +61,7 @@ from rfm_tutorial.fourier import (
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
 from rfm_tutorial.modular import one_hot
+from rfm_tutorial.number_theory import discrete_log_table
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_kernel = pytest.mark.parametrize(

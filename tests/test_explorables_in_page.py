@@ -20,18 +20,15 @@ from ipywidgets.embed import dependency_state
 from website import ROOT
 
 from rfm_tutorial import RFM
-from rfm_tutorial.circulant import (
-    GROUP_OPERATIONS,
-    circulant_block,
-    circulant_deviation,
-    random_circulant_features,
-)
+from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables import in_page, paint, rfm_in_page
 from rfm_tutorial.explorables.base import Explorable
 from rfm_tutorial.explorables.fourier_clocks import FourierClocks
 from rfm_tutorial.explorables.paint import PaintCirculant
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
+from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.linalg import SingularKernelError
+from rfm_tutorial.operations import GROUP_OPERATIONS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

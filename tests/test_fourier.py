@@ -14,13 +14,11 @@ from torch import Tensor
 
 from rfm_tutorial import ModularTask, QuadraticKernel, accuracy
 from rfm_tutorial.circulant import (
-    GROUP_OPERATIONS,
     circulant_block,
     circulant_deviation,
     circulant_matrix,
-    discrete_log_order,
-    random_circulant_features,
 )
+from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.fourier import (
     class_features,
     class_gram,
@@ -36,6 +34,8 @@ from rfm_tutorial.fourier import (
     spectrum,
     theorem_forms,
 )
+from rfm_tutorial.number_theory import discrete_log_order
+from rfm_tutorial.operations import GROUP_OPERATIONS
 
 
 def table(operation: str, p: int) -> tuple[Tensor, Tensor, Tensor]:

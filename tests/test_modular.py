@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from rfm_tutorial import OPERATIONS, ModularTask, Split
 from rfm_tutorial.checks import free_memory
-from rfm_tutorial.modular import MultiTask, check_prime, is_prime, one_hot
+from rfm_tutorial.modular import MultiTask, one_hot
+from rfm_tutorial.number_theory import check_prime, is_prime
 
 # What a∘b means, on Python's integers, which do not overflow.
 MEANING = {

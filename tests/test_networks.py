@@ -14,8 +14,8 @@ from rfm_tutorial.circulant import (
     circulant_deviation,
     project_circulant,
     project_hankel,
-    random_circulant_features,
 )
+from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.modular import ModularTask

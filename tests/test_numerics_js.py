@@ -19,19 +19,21 @@ from npm_packages import NODE
 
 from rfm_tutorial import RFM, GaussianKernel, KernelRidge, ModularTask, accuracy, predictor_agop
 from rfm_tutorial.circulant import (
-    GROUP_OPERATIONS,
-    block_features,
     circulant_block,
     circulant_deviation,
     circulant_matrix,
-    discrete_log_order,
-    random_block_features,
-    random_circulant_features,
 )
 from rfm_tutorial.explorables.base import HERE
 from rfm_tutorial.explorables.wording import listing, rounded
+from rfm_tutorial.features import (
+    block_features,
+    random_block_features,
+    random_circulant_features,
+)
 from rfm_tutorial.fourier import fourier_multiplication
 from rfm_tutorial.linalg import SingularKernelError, psd_power, solve_positive_definite
+from rfm_tutorial.number_theory import discrete_log_order
+from rfm_tutorial.operations import GROUP_OPERATIONS
 
 MODULES = ("blocks", "fourier", "numerics", "random", "wording")
 """The modules that need no page."""

@@ -27,7 +27,7 @@ from rfm_tutorial import (
     train_network,
     transform_inputs,
 )
-from rfm_tutorial.circulant import block_features
+from rfm_tutorial.features import block_features
 from rfm_tutorial.fourier import class_features, fit_quadratic_forms
 from rfm_tutorial.linalg import solve_positive_definite
 from rfm_tutorial.precision import full_precision

@@ -19,7 +19,8 @@ from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables.grok import LAST, MEASURES, packed_runs
 from rfm_tutorial.explorables.wording import SYMBOLS
 from rfm_tutorial.kernels import GaussianKernel, Kernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.modular import ModularTask, is_prime
+from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.number_theory import is_prime
 from rfm_tutorial.rfm import RFM, RFMStep
 
 KERNELS = ("Gaussian", "Laplace", "quadratic")

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from rfm_tutorial.checks import check_integer, check_real
 from rfm_tutorial.circulant import (
-    block_features,
     circulant_block,
     circulant_deviation,
     circulant_matrix,
@@ -16,8 +15,10 @@ from rfm_tutorial.circulant import (
 from rfm_tutorial.explorables.base import script, style
 from rfm_tutorial.explorables.in_page import GIVEN, InPage, check_settings
 from rfm_tutorial.explorables.wording import rounded
+from rfm_tutorial.features import block_features
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import SingularKernelError
+from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import KernelRidge
 
 BANDWIDTH = 2.5
@@ -167,7 +168,7 @@ class PaintCirculant(InPage):
 
 def block_size(operation: str, modulus: int) -> int:
     """Rows of the arranged block: "mul" and "div" leave out the digit zero."""
-    return modulus - (operation in ("mul", "div"))
+    return OPERATIONS[operation].n_hours(modulus)
 
 
 def random_row(n: int, seed: int) -> list[float]:

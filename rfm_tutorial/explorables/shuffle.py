@@ -8,15 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rfm_tutorial.checks import check_choice, check_integer, check_square
-from rfm_tutorial.circulant import (
-    circulant_deviation,
-    discrete_log_order,
-    primitive_root,
-    restore_block,
-)
+from rfm_tutorial.circulant import circulant_deviation, restore_block
 from rfm_tutorial.explorables.base import Explorable, script, style
 from rfm_tutorial.explorables.grok import LEVELS, packed_runs
-from rfm_tutorial.modular import check_prime
+from rfm_tutorial.number_theory import check_prime, discrete_log_order, primitive_root
+from rfm_tutorial.operations import OPERATIONS
 
 NAMES = {"mul": "Multiplication", "div": "Division"}
 
@@ -104,7 +100,7 @@ discrete logarithm. The order begins 1, 2, 4, 8, 16, 32, 3, 6 and so on. Circula
     def deviation(self) -> float:
         """Circulant deviation of the block in the order that is shown."""
         rows = self.order - 1
-        columns = rows.flip(0) if self.operation == "div" else rows
+        columns = rows if OPERATIONS[cast(str, self.operation)].turn == 1 else rows.flip(0)
         return circulant_deviation(self._block[rows[:, None], columns])
 
     @property

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from rfm_tutorial.circulant import GROUP_OPERATIONS
-from rfm_tutorial.modular import OPERATIONS
+from rfm_tutorial.operations import GROUP_OPERATIONS, OPERATIONS
 
 SYMBOLS = {name: OPERATIONS[name].symbol for name in GROUP_OPERATIONS}
 """The operations to choose from, by name."""
