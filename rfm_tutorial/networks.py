@@ -211,7 +211,7 @@ def train_network(
     [0, 1, 2]
     """
     _check_network(network)
-    if not all(weight.requires_grad for weight in network.parameters()):
+    if not any(weight.requires_grad for weight in network.parameters()):
         raise ValueError(
             "network must have weights that can be trained, got frozen ones; "
             "network.requires_grad_() lets them"
