@@ -158,6 +158,7 @@ def circulant_block(
 
     Examples
     --------
+    >>> from rfm_tutorial import random_circulant_features
     >>> M = random_circulant_features("div", 7)
     >>> circulant_block(M, "div").shape, round(circulant_deviation(circulant_block(M, "div")), 6)
     (torch.Size([6, 6]), 0.0)

@@ -165,6 +165,7 @@ def random_block_features(
 
     Examples
     --------
+    >>> from rfm_tutorial import circulant_block, circulant_deviation
     >>> M = random_block_features("add", 23)
     >>> circulant_deviation(circulant_block(M, "add")) > 0.9
     True
