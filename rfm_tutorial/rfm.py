@@ -204,6 +204,8 @@ class RFMStep:
 class RFM:
     """Recursive Feature Machine.
 
+    A fitted one is a kernel machine itself, with the centres and coefficients of its last step.
+
     Parameters
     ----------
     kernel : a kernel object, for example `GaussianKernel(2.5)`
@@ -343,8 +345,8 @@ class RFM:
                     f"the AGOP of step {iteration} must be finite, got NaN or infinity in it: the "
                     f"targets are too large for {G.dtype}; divide them by a constant"
                 )
-            different = not torch.equal(X, X[:1].expand_as(X))
-            if iteration == 0 and different and not bool(G.any()) and bool(alpha.any()):
+            flat = iteration == 0 and not bool(G.any()) and bool(alpha.any())
+            if flat and not torch.equal(X, X[:1].expand_as(X)):
                 raise SingularKernelError(
                     f"the predictor of step 0 has no features: "
                     f"{why_without_gradient(self.kernel, X, values)}"
