@@ -22,6 +22,7 @@ import pytest
 import torch
 from matplotlib import colormaps
 from offline_site import offline_site
+from test_explorables_scripts import EXPLORABLES
 from website import Visit, book_folder, build, serve, write_page
 
 from rfm_tutorial import circulant_block, circulant_deviation, plots
@@ -33,7 +34,7 @@ from rfm_tutorial.explorables import (
     RFMInPage,
     WatchItGrok,
 )
-from rfm_tutorial.explorables.base import HERE, Explorable
+from rfm_tutorial.explorables.base import HERE
 from rfm_tutorial.explorables.grok import (
     KERNELS,
     LAST,
@@ -46,13 +47,6 @@ from rfm_tutorial.explorables.grok import (
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-EXPLORABLES: dict[str, type[Explorable]] = {
-    "grok": WatchItGrok,
-    "shuffle": DiscreteLogShuffle,
-    "fourier-clocks": FourierClocks,
-    "paint": PaintCirculant,
-    "rfm-in-page": RFMInPage,
-}
 KINDS = "input[type=range], input[type=checkbox], input[type=number], select, button"
 
 # Python alone.

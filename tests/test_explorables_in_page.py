@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import torch
 import traitlets
 from helpers import difference
 from ipywidgets.embed import dependency_state
+from test_explorables_scripts import EXPLORABLES
 from website import ROOT
 
 from rfm_tutorial import RFM
@@ -24,6 +26,7 @@ from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables import in_page, paint, rfm_in_page
 from rfm_tutorial.explorables.base import Explorable
 from rfm_tutorial.explorables.fourier_clocks import FourierClocks
+from rfm_tutorial.explorables.grok import WatchItGrok
 from rfm_tutorial.explorables.paint import PaintCirculant
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.features import random_circulant_features
@@ -430,14 +433,24 @@ def test_a_change_of_settings_puts_another_run_in_its_place(
     assert page.sentence() == page.widget.sentence
 
 
-# All three
+# All explorables: as they come, or in a state with more to see.
 
 
-WIDGETS = {
-    "clocks": lambda: FourierClocks(61, 30, 50, [1, 9, 20]),
+WIDGETS: dict[str, Callable[[], Explorable]] = {
+    **EXPLORABLES,
+    "fourier-clocks": lambda: FourierClocks(61, 30, 50, [1, 9, 20]),
+    "grok": lambda: WatchItGrok(iteration=12),
     "paint": lambda: PaintCirculant("sub", 23),
-    "run": lambda: RFMInPage("add", 13, 0.7, step=10),
+    "rfm-in-page": lambda: RFMInPage("add", 13, 0.7, step=10),
 }
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", WIDGETS)
+def test_it_says_what_python_says(open_page: Callable[..., Shown], name: str) -> None:
+    page = open_page(WIDGETS[name]())
+    assert page.root.evaluate("root => root.className") == f"rfm-explorable rfm-{name}"
+    assert page.sentence() == page.widget.sentence
 
 
 @pytest.mark.browser
@@ -475,10 +488,10 @@ def test_it_fits_the_screen_in_both_themes(
 @pytest.mark.parametrize(
     ("name", "label", "value", "changed"),
     [
-        ("clocks", "digit a", 31, [True, True, True]),  # waves, scores, clocks
+        ("fourier-clocks", "digit a", 31, [True, True, True]),  # waves, scores, clocks
         ("paint", "noise", 0.5, [True, True, False]),  # block, table, bars
         ("paint", "seed of the split", 3, [False, True, False]),
-        ("run", "updates", 11, [True, True, True]),  # curves, block, table
+        ("rfm-in-page", "updates", 11, [True, True, True]),  # curves, block, table
     ],
 )
 def test_every_picture_follows_the_state(
@@ -498,8 +511,13 @@ def test_leaving_the_page_takes_everything_along(
 ) -> None:
     """JupyterLab calls what `render` returned when an output is cleared."""
     page = open_page(WIDGETS[name]())
+    state = page.widget.get_state()
+    buffers = {k: b64encode(state.pop(k)).decode() for k in [*state] if type(state[k]) is bytes}
     left = page.page.evaluate(
-        """async ([script, state]) => {
+        """async ([script, state, buffers]) => {
+          for (const [name, data] of Object.entries(buffers)) {
+            state[name] = new DataView(Uint8Array.from(atob(data), c => c.charCodeAt(0)).buffer);
+          }
           const listeners = {};
           let reads = 0;
           const all = event => (listeners[event] ??= []);
@@ -524,14 +542,14 @@ def test_leaving_the_page_takes_everything_along(
           await new Promise(resolve => setTimeout(resolve, 200));
           return { during, after: count(), children: el.children.length, reads };
         }""",
-        [page.widget._esm, page.widget.get_state()],
+        [page.widget._esm, state, buffers],
     )
     assert left["during"] > 5
     # Nothing is left: no listener, no element, no work that waits for its turn.
     assert (left["after"], left["children"], left["reads"]) == (0, 0, 0)
 
 
-# What needs no browser, but belongs to these classes.
+# What needs no browser, but belongs to those that compute in the page.
 
 
 def test_python_refuses_what_the_page_does_not_offer() -> None:

@@ -13,16 +13,15 @@ import npm_packages
 import pytest
 from npm_packages import NODE, ROOT
 
-from rfm_tutorial.explorables import (
-    DiscreteLogShuffle,
-    FourierClocks,
-    PaintCirculant,
-    RFMInPage,
-    WatchItGrok,
-    base,
-)
+from rfm_tutorial import explorables
+from rfm_tutorial.explorables import base
 
-EXPLORABLES = (DiscreteLogShuffle, FourierClocks, PaintCirculant, RFMInPage, WatchItGrok)
+EXPLORABLES: dict[str, type[base.Explorable]] = {
+    kind.__module__.rpartition(".")[2].replace("_", "-"): kind
+    for kind in vars(explorables).values()
+    if isinstance(kind, type) and issubclass(kind, base.Explorable)
+}
+"""All of them, by the name of their file, which is also how a page calls them."""
 
 LOAD = """
 import { text } from "node:stream/consumers";
@@ -45,12 +44,12 @@ def load(script: str) -> Any:
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("kind", EXPLORABLES)
+@pytest.mark.parametrize("kind", EXPLORABLES.values(), ids=EXPLORABLES)
 def test_a_script_needs_nothing_but_its_text(kind: type) -> None:
     assert load(kind._esm) == {"render": "function"}
 
 
-@pytest.mark.parametrize("kind", EXPLORABLES)
+@pytest.mark.parametrize("kind", EXPLORABLES.values(), ids=EXPLORABLES)
 def test_a_script_takes_all_that_it_is_given_and_no_more(kind: type) -> None:
     found = re.match(r"const given = (.*);\n", kind._esm)
     assert found is not None
