@@ -360,7 +360,7 @@ BEFORE_QUESTION_4 = {
         "from pathlib import Path\n"
         "text = ''.join(p.read_text() for p in Path('..').rglob('tests/*.py'))\n"
         "text = text[text.index('def right(pairs, p)'):].replace('right', 'unordered')\n"
-        "exec(text[:text.index('mark')])\nraise SystemExit\n",
+        "exec(text[:text.index('cases')])\nraise SystemExit\n",
         WITHOUT_QUESTION_4,
         "",
     ),
@@ -434,7 +434,7 @@ SEVERAL = {
         20,
     ),
 }
-REDEFINITIONS = ("redefines-check", "redefines-otter", "redefines-mark")
+REDEFINITIONS = ("redefines-otter", "redefines-mark")
 SAMPLE = (
     "a-loop-that-catches",
     "deletes-everything",
@@ -535,13 +535,14 @@ def batch(
     folder, results = (tmp_path_factory.mktemp(name) for name in ("submissions", "results"))
     sample = request.param == "sample"
     expected = submissions(built, folder, sample)
-    archive, limits = archive_of(built, "hw1"), ("--seconds", 45)
+    archive, limit, patience = archive_of(built, "hw1"), 45, 15
     if sample:
         archive = with_cell_limit(archive, 3, tmp_path_factory.mktemp("archive") / archive.name)
-        # On a busy machine everything takes longer on the clock.
-        limits = ("--seconds", 20, "--patience", 12)
+        # None of them sleeps, and on a busy machine everything takes longer on the clock.
+        limit, patience = 20, 30
     before = {path: path.read_bytes() for path in (*folder.iterdir(), archive)}
     started = time.monotonic()
+    limits = ("--seconds", limit, "--patience", patience)
     python("tools/grade_submissions.py", archive, folder, results, *limits)
     seconds = time.monotonic() - started
     with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
@@ -554,7 +555,7 @@ def batch(
         "rows": rows,
         "before": before,
         "results": results,
-        "seconds": seconds,
+        "at_most": limit * patience,
     }
 
 
@@ -581,7 +582,7 @@ def test_what_is_not_broken_keeps_its_points(batch: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_no_submission_takes_longer_than_it_may(batch: dict[str, Any]) -> None:
-    assert max(float(row["seconds"]) for row in batch["rows"].values()) < 5 * 60 + 30
+    assert max(float(row["seconds"]) for row in batch["rows"].values()) < batch["at_most"] + 60
 
 
 @pytest.mark.slow

@@ -297,7 +297,7 @@ def test_heat_maps_have_the_colours_of_the_numbers(visit: Visit) -> None:
 @pytest.mark.parametrize("name", EXPLORABLES)
 def test_each_control_works_by_keyboard(visit: Visit, name: str) -> None:
     page, root = visit.page, visit.page.locator(f".rfm-{name}")
-    assert root.locator(KINDS).count() >= 3
+    assert root.locator(KINDS).count() > 0
     # Reached in order by Tab alone, each with a ring around it.
     page.evaluate("root => { root.tabIndex = -1; root.focus(); }", root.element_handle())
     for control in enabled(root):

@@ -544,7 +544,7 @@ def test_leaving_the_page_takes_everything_along(
         }""",
         [page.widget._esm, state, buffers],
     )
-    assert left["during"] > 5
+    assert left["during"] > 0
     # Nothing is left: no listener, no element, no work that waits for its turn.
     assert (left["after"], left["children"], left["reads"]) == (0, 0, 0)
 
