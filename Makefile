@@ -22,8 +22,8 @@ book: .venv/book ## Execute the chapters that changed, build the website, say wh
 book-offline: .venv/all book ## Copy the website so that it needs no network, for classrooms
 	$(BIN)/python tools/offline_site.py
 
-# One thread in each of the processes that share the cores.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --maxprocesses 4
+# A file of tests at a time in each of the processes that share the cores, which have one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: test
 test: .venv/all ## Run everything: unit tests, doctests, every chapter, the website

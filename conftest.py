@@ -83,16 +83,10 @@ class ExecutedCell(IPyNbCell):
             self.raise_cell_error("Cell outputs differ", "\n".join(self.comparison_traceback))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell nbval what not to compare, and several processes what must stay together, in order."""
+    """Tell nbval what not to compare; leave the website, which takes longest, to the end."""
     for item in items:
-        if isinstance(item, IPyNbCell):
+        if isinstance(item.parent, IPyNbFile):
             skip = (*item.parent.skip_compare, *NOT_STORED)
             item.parent.skip_compare = skip  # pyright: ignore[reportAttributeAccessIssue]
-            if not isinstance(item, ExecutedCell):
-                item.add_marker(pytest.mark.xdist_group(item.path.stem))
-        elif item.get_closest_marker("site"):
-            item.add_marker(pytest.mark.xdist_group("site"))
-    # The website comes last: it takes longest.
     items.sort(key=lambda item: item.get_closest_marker("site") is not None)

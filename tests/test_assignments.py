@@ -26,8 +26,6 @@ from rfm_tutorial.coursework import MODULI, mark, mark_value, numbers_for, time_
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {path.stem: path for path in sorted(ROOT.glob("assignments/hw*/hw*.ipynb"))}
 each_assignment = pytest.mark.parametrize("name", SOURCES)
-# What is built and graded serves many tests: side by side they would build it twice.
-pytestmark = pytest.mark.xdist_group("assignments")
 
 SAMPLE_OR_WHOLE = ["sample", pytest.param("whole", marks=pytest.mark.nightly)]
 

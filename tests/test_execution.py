@@ -80,10 +80,10 @@ def test_nbval_compares_text_and_nothing_else(tmp_path: Path, executed: bool) ->
 
 
 def test_a_run_notes_time_and_memory_and_a_failed_one_is_no_run(tmp_path: Path) -> None:
-    source = "import time\nheld = b'x' * 10**8\ntime.sleep(0.3)\nlen(held)"
+    source = "import time\nheld = b'x' * 10**8\ntime.sleep(1)\nlen(held)"
     notebook = new_notebook(cells=[new_code_cell(source)])
     took = execution.execute(tmp_path / "page.ipynb", notebook, timeout=60, threads=1)
-    assert took["execution_seconds"] > 0.3
+    assert took["execution_seconds"] > 1
     assert took["peak_bytes"] > 1e8
     assert notebook.cells[0].outputs[0].data["text/plain"] == "100000000"
     failing = new_notebook(cells=[new_code_cell("1 / 0")])

@@ -41,9 +41,7 @@ SLOWER = Grid(["add", "sub", "mul", "div"], [11], [0.4, 0.6], seeds=[0, 1], n_it
 """Cells of a tenth of a second and more: a process can be killed in the middle of it."""
 
 
-def starts_processes(test: Callable) -> Callable:
-    """Mark a test that `make quick` leaves out; one after another, where tests run side by side."""
-    return pytest.mark.processes(pytest.mark.xdist_group("sweep")(test))
+starts_processes = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")

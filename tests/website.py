@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ ALLOWED_OUTSIDE = (MATHJAX,)
 
 
 def build(source: Path) -> subprocess.CompletedProcess[str]:
-    """Build the book in `source` the way `make book` does."""
-    return subprocess.run(
-        [Path(sys.executable).with_name("jupyter-book"), "build", source, "-W", "--keep-going"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Build the book in `source` the way `make book` does; one process at a time."""
+    (source / "_build").mkdir(exist_ok=True)
+    with FileLock(source / "_build/lock"):
+        return subprocess.run(
+            [Path(sys.executable).with_name("jupyter-book"), "build", source, "-W", "--keep-going"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 def book_folder(folder: Path) -> Path:

@@ -27,7 +27,7 @@ SETTINGS = {
     # Three times as many processes as cores.
     "a busy machine": {"PYTEST_XDIST_AUTO_NUM_WORKERS": str(3 * (os.cpu_count() or 1))},
 }
-PYTEST = [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", "--dist", "loadgroup"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", "--dist", "loadfile"]
 SELECTION = ["rfm_tutorial", "tests", "book"]
 MARKERS = "not slow and not site and not browser and not processes and not nightly"
 
