@@ -139,11 +139,6 @@ class ModularTask(_Table):
     operation : "add", "sub", "mul", "div", or a polynomial from `OPERATIONS`
     modulus : p ≥ 2; prime for "div", which leaves out b = 0
 
-    Attributes
-    ----------
-    pairs : (N, 2) int64, row-major in (a, b)
-    labels : (N,) int64
-
     Examples
     --------
     >>> task = ModularTask("add", 5)
@@ -209,12 +204,6 @@ class MultiTask(_Table):
     ----------
     operations : names as for `ModularTask`, each once; task number t means operations[t]
     modulus : p ≥ 2; prime where "div" is among the operations
-
-    Attributes
-    ----------
-    pairs : (N, 2) int64, row-major in (a, b), one operation after another
-    labels : (N,) int64
-    tasks : (N,) int64, the task number of each row
 
     Source: the experiment on several tasks in the appendix of arXiv 2407.20199.
 
