@@ -731,14 +731,19 @@ def client() -> Iterator:
     import dask
 
     before = dict(os.environ)
-    # A task may take one worker with it and is given up at the second.
+    patient = {
+        # A task may take one worker with it and is given up at the second.
+        "distributed.scheduler.allowed-failures": 1,
+        # A worker that died is started again, which a busy machine takes a while for.
+        "distributed.deploy.lost-worker-timeout": "10 minutes",
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(patient),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             memory_limit="2GB",
-            dashboard_address=None,
+            dashboard_address=":0",  # any port: several tests may run on one machine
             silence_logs=logging.CRITICAL + 1,
         ) as cluster,
         distributed.Client(cluster) as client,
@@ -813,7 +818,7 @@ def test_a_cell_that_kills_every_worker_of_a_cluster_is_a_row(
 
 @starts_processes
 def test_a_cluster_with_too_little_memory_is_refused(tmp_path: Path, client) -> None:
-    client.wait_for_workers(2, timeout=60)
+    client.wait_for_workers(2, timeout=300)  # both were killed just now
     with pytest.raises(
         ValueError, match=r"a worker has 2.0 GB \(2 at a time\). Leave that cell out"
     ):
