@@ -21,6 +21,8 @@ from npm_packages import npm_packages
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from rfm_tutorial import RFM, Split
+
 # Before anything imports the package. pytest has put this directory on the path.
 install_import_hook("rfm_tutorial", "typechecking.check")
 
@@ -34,6 +36,23 @@ def no_type_checks() -> Iterator[None]:
     config.update("jaxtyping_disable", True)
     yield
     config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module")
+def split() -> "Split":
+    """A small table, cut."""
+    from rfm_tutorial import ModularTask
+
+    return ModularTask("add", 7).split(0.6)
+
+
+@pytest.fixture
+def fitted(split: "Split") -> "RFM":
+    """A machine that has been fitted to it, and measured on the rest."""
+    from rfm_tutorial import RFM, GaussianKernel
+
+    test = split.X_test, split.Y_test
+    return RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train, validation=test)
 
 
 @pytest.fixture(scope="session")

@@ -49,17 +49,6 @@ every_kernel = pytest.mark.parametrize(
 both_types = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["32", "64"])
 
 
-@pytest.fixture(scope="module")
-def split() -> Split:
-    return ModularTask("add", 7).split(0.6)
-
-
-@pytest.fixture
-def fitted(split: Split) -> RFM:
-    test = split.X_test, split.Y_test
-    return RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train, validation=test)
-
-
 def losses(rfm: RFM, split: Split) -> list[tuple[float, float]]:
     got = []
     for step in rfm.iterate(split.X_train, split.Y_train):

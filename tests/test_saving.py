@@ -36,17 +36,6 @@ from rfm_tutorial.kernels import Kernel
 both_types = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["32", "64"])
 
 
-@pytest.fixture(scope="module")
-def split() -> Split:
-    return ModularTask("add", 7).split(0.6)
-
-
-@pytest.fixture
-def fitted(split: Split) -> RFM:
-    test = split.X_test, split.Y_test
-    return RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train, validation=test)
-
-
 def held(rfm: RFM) -> list[Tensor]:
     return [rfm.centers_, rfm.dual_coef_, rfm.feature_matrix_, rfm.predictor_.feature_matrix_]
 
