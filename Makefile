@@ -81,6 +81,10 @@ notebooks: .venv/book ## Execute every chapter in place and store its text outpu
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(CHAPTERS)
 	$(BIN)/python tools/normalise_notebooks.py $(CHAPTERS)
 
+.PHONY: runs
+runs: .venv/book ## Compute again the long runs whose results chapters read from book/runs
+	$(BIN)/python tools/stored_runs.py
+
 .PHONY: assignments
 assignments: .venv/all ## Build the graded assignments: notebooks, solutions, autograders
 	$(BIN)/python tools/build_assignments.py _build/assignments

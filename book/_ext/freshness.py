@@ -1,9 +1,9 @@
 """Sphinx extension: build again what an incremental build would leave stale.
 
 - jupyter-cache compares the code in a notebook only. So its cache lives in a
-  folder named after what else decides the outputs: the package's sources and
-  the locked environment. A new name is a changed setting, and Sphinx then
-  reads every page again.
+  folder named after what else decides the outputs: the package's sources, the
+  locked environment and the stored runs. A new name is a changed setting, and
+  Sphinx then reads every page again.
 - Sphinx does not watch the extensions beside this file, nor style sheets and
   scripts. So their hash is a setting, too.
 """
@@ -30,8 +30,10 @@ def fingerprint(root: Path, *parts: str) -> str:
 
 
 def cache_of(root: Path) -> Path:
-    """Return the folder of the runs that fit package and environment."""
-    current = fingerprint(root, "rfm_tutorial", "requirements.txt")
+    """Return the folder of the runs that fit all that a chapter reads."""
+    current = fingerprint(
+        root, "rfm_tutorial", "requirements.txt", "book/runs"
+    )
     return root / "_build/.jupyter_cache" / current
 
 
