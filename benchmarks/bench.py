@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial import RFM, GaussianKernel, ModularTask, plots, psd_power
-from rfm_tutorial.agop import find_groups, kernel_agop
+from rfm_tutorial.gradient_sums import find_groups, kernel_agop
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
 
 KERNEL = GaussianKernel(2.5)

@@ -5,9 +5,9 @@ Every kernel here has a gradient of one of two shapes,
     radial (k depends on ‖x − z‖²_M)      ∇ₓ k(x, z; M) = w(x, z) · M (z − x)
     inner product (k depends on xᵀMz)     ∇ₓ k(x, z; M) = w(x, z) · M z
 
-so that a kernel is told by its values and its scalar weights w; `rfm_tutorial.agop` needs no more.
-To add one, subclass `RadialKernel` or `InnerProductKernel` and say both as functions of ‖x − z‖²_M
-or xᵀMz.
+so that a kernel is told by its values and its scalar weights w; `rfm_tutorial.gradient_sums` needs
+no more. To add one, subclass `RadialKernel` or `InnerProductKernel` and say both as functions of
+‖x − z‖²_M or xᵀMz.
 """
 
 from abc import ABC, abstractmethod

@@ -14,7 +14,7 @@ from numpy import exp
 from torch import Tensor
 
 from rfm_tutorial import GaussianKernel, LaplaceKernel, ModularTask, QuadraticKernel
-from rfm_tutorial.agop import Groups
+from rfm_tutorial.gradient_sums import Groups
 from rfm_tutorial.kernels import InnerProductKernel, Kernel, RadialKernel
 
 Array = np.ndarray

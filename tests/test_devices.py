@@ -48,7 +48,6 @@ from rfm_tutorial import (
     train_network,
     transform_inputs,
 )
-from rfm_tutorial.agop import Groups, find_groups, kernel_agop
 from rfm_tutorial.circulant import restore_block
 from rfm_tutorial.fourier import (
     class_features,
@@ -58,6 +57,7 @@ from rfm_tutorial.fourier import (
     real_fourier_basis,
     theorem_forms,
 )
+from rfm_tutorial.gradient_sums import Groups, find_groups, kernel_agop
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
 from rfm_tutorial.modular import one_hot

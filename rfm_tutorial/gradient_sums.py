@@ -1,14 +1,10 @@
-"""From a predictor to its features: the Average Gradient Outer Product,
-
-    G = (1/n) Σ_x J(x)ᵀ J(x),        J(x) the (c, d) Jacobian of the predictor at x.
-
-`agop` takes any differentiable torch function. `predictor_agop` takes a kernel machine
-f(x) = Σ_i α_i k(x, z_i; M) and uses the shape of its gradients (see `rfm_tutorial.kernels`):
+"""The sums behind the AGOP of a kernel machine f(x) = Σ_i α_i k(x, z_i; M). By the chain rule
 
     J(x_j)ᵀ = M A_j,    A_j = Zᵀ diag(w_j) α − [radial] x_j f'_j,    f'_j = Σ_i w_ij α_i
 
-with Z (n, d) the centres and w_ij the derivative weight of centre i at row j. Only
-Σ_j A_j A_jᵀ costs anything. Three ways to it give the same answer; the cheapest is taken:
+with Z (n, d) the centres and w_ij the derivative weight of centre i at row j (see
+`rfm_tutorial.kernels`). Only Σ_j A_j A_jᵀ costs anything. Three ways to it give the same answer;
+the cheapest is taken:
 
 grouped   the centres are rows of zeros and ones (one-hot digits): Zᵀ diag(w_j) α is a sum over the
           centres that share a digit, one small matrix product per digit
@@ -17,44 +13,21 @@ closed    otherwise, Σ_j A_j A_jᵀ = Zᵀ [(ααᵀ) ∘ (W Wᵀ)] Z − B −
           B = Zᵀ [(α F'ᵀ) ∘ W] X, in which no gradient is ever formed. Large coefficients that
           cancel in a gradient cancel here squared; where that costs digits, direct is taken
 
-All run over rows in chunks. Conventions that differ between published RFM programs:
-
-                       here                       elsewhere
-    AGOP               mean over rows             divided by its trace or largest entry
-    update             M ← AGOP^½                 M ← AGOP
-    centering          each output's gradient     none, or one mean pooled over the outputs, or
-                       minus its mean over all    one per batch (the answer then depends on the
-                       rows                       batch size)
-    own centre         exactly zero (Laplace)     a small constant added to the distance
+All run over rows in chunks.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rfm_tutorial.checks import check_fitted, check_flag, check_integer, check_matrix, shown
 from rfm_tutorial.kernels import Kernel
-from rfm_tutorial.linalg import Workspace, own
+from rfm_tutorial.linalg import Workspace
 from rfm_tutorial.precision import in_full_precision
-
-
-@runtime_checkable
-class KernelPredictor(Protocol):
-    """What `predictor_agop` needs of a kernel machine; a fitted `KernelRidge` or `RFM` has it."""
-
-    @property
-    def kernel(self) -> Kernel: ...
-    @property
-    def centers_(self) -> Tensor: ...
-    @property
-    def feature_matrix_(self) -> Tensor | None: ...
-    @property
-    def dual_coef_(self) -> Tensor: ...
 
 
 class LoopAgop(NamedTuple):
@@ -114,195 +87,6 @@ def find_groups(Z: Float[Tensor, "n d"]) -> Groups | None:
     return Groups(members, present, crowded, columns, first_block)
 
 
-@in_full_precision
-def predictor_agop(
-    predictor: KernelPredictor,
-    X: Float[Tensor, "m d"] | None = None,
-    center: bool = True,
-    chunk_size: int | None = None,
-) -> Float[Tensor, "d d"]:
-    """AGOP of a fitted kernel machine, exactly, without an (m, c, d) tensor.
-
-    Parameters
-    ----------
-    predictor : a fitted `KernelRidge` or `RFM`, or the `predictor` of an `RFMStep`
-    X : rows to average over, (m, d); the predictor's own centres if None
-    center : subtract each output's mean gradient over all m rows first
-    chunk_size : rows at a time; changes speed and memory, never the answer
-
-    Returns
-    -------
-    The AGOP, symmetric PSD (d, d). Memory stays O(n²) for n centres.
-
-    Raises
-    ------
-    NotFittedError
-        Before `fit`.
-    TypeError
-        If predictor is no kernel machine.
-    ValueError
-        If X does not fit the predictor, or chunk_size is not a positive integer.
-
-    Source: the AGOP of arXiv 2212.13881; the three forms are this module's own, derived from the
-    chain rule.
-
-    Examples
-    --------
-    >>> from rfm_tutorial import GaussianKernel, KernelRidge
-    >>> X = torch.eye(3)
-    >>> predictor_agop(KernelRidge(GaussianKernel(1.0)).fit(X, X)).shape
-    torch.Size([3, 3])
-    """
-    X = _check_rows(predictor, X, center, chunk_size)
-    return kernel_agop(
-        predictor.kernel,
-        predictor.centers_,
-        predictor.dual_coef_,
-        predictor.feature_matrix_,
-        X,
-        center=center,
-        chunk_size=chunk_size,
-        groups=find_groups(predictor.centers_),
-    )
-
-
-@torch.no_grad()
-@in_full_precision
-def per_output_agop(
-    predictor: KernelPredictor,
-    X: Float[Tensor, "m d"] | None = None,
-    center: bool = True,
-    chunk_size: int | None = None,
-) -> Float[Tensor, "c d d"]:
-    """One AGOP for each output; their sum is `predictor_agop`.
-
-    Parameters, errors and conventions are those of `predictor_agop`; the result is (c, d, d).
-
-    Examples
-    --------
-    >>> from rfm_tutorial import GaussianKernel, KernelRidge
-    >>> X = torch.eye(3, dtype=torch.float64)
-    >>> model = KernelRidge(GaussianKernel(1.0)).fit(X, X)
-    >>> bool(torch.allclose(per_output_agop(model).sum(0), predictor_agop(model)))
-    True
-    """
-    X = _check_rows(predictor, X, center, chunk_size)
-    kernel, Z, M = predictor.kernel, predictor.centers_, predictor.feature_matrix_
-    groups = find_groups(Z)
-    alpha = predictor.dual_coef_ * kernel.slope_scale
-    (m, d), c = X.shape, alpha.shape[1]
-    work = Workspace()
-
-    def summed(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        total, mean = X.new_zeros(c, d, d), X.new_zeros(d, c)
-        for A in _reduced_gradients(kernel, Z, alpha, M, X, None, groups, chunk_size, work, shift):
-            per_output = A.transpose(0, 1)
-            total += per_output @ per_output.transpose(1, 2)
-            mean += A.sum(2)
-        return total, mean
-
-    total, mean = summed()
-    if center:
-        centered = total - mean.T[:, :, None] * mean.T[:, None, :] / m
-        if _cancelled(centered, total):
-            centered, _ = summed(mean / m)
-        total = centered
-    total /= m
-    return total if M is None else M @ total @ M
-
-
-@in_full_precision
-def agop(
-    function: Callable[[Tensor], Tensor],
-    X: Float[Tensor, "n d"],
-    center: bool = False,
-    chunk_size: int | None = None,
-) -> Float[Tensor, "d d"]:
-    """AGOP of any differentiable torch function or module, by automatic differentiation.
-
-    Parameters
-    ----------
-    function : maps (n, d) to (n, c), each row by itself (no batch statistics)
-    X : rows to average over, (n, d)
-    center : subtract each output's mean gradient over all n rows first
-    chunk_size : rows differentiated at a time; changes speed and memory, never the answer
-
-    Returns
-    -------
-    The AGOP, symmetric PSD (d, d). Where n rows of (c, d) Jacobians do not fit, chunks do.
-
-    Raises
-    ------
-    ValueError
-        If X is not a finite 2-d float tensor, or the function does not give one row per row or
-        has gradients that are not finite.
-
-    Examples
-    --------
-    >>> agop(lambda x: x @ torch.tensor([[3.0], [4.0]]), torch.randn(5, 2))
-    tensor([[ 9., 12.],
-            [12., 16.]])
-    """
-    check_matrix("X", X)
-    check_flag("center", center)
-    _check_chunk_size(chunk_size)
-    if not callable(function):
-        hint = "; its .predict is one" if hasattr(function, "predict") else ""
-        raise ValueError(f"function must be a function or a module, got {shown(function)}{hint}")
-    n, d = X.shape
-    with torch.no_grad():
-        first = function(own(X[:1]))
-    if not isinstance(first, Tensor):
-        raise ValueError(f"function must return one tensor, got {type(first).__name__}")
-    if first.ndim != 2 or first.shape[0] != 1 or first.shape[1] == 0:
-        raise ValueError(
-            f"function must map (n, d) to (n, c), got {tuple(first.shape)} for an input of shape "
-            f"{(1, d)}; for a single output, return a column"
-        )
-    if not first.is_floating_point():
-        raise ValueError(f"function must return floats, which have gradients, got {first.dtype}")
-    if first.device != X.device:
-        raise ValueError(f"function must stay on {X.device} like X, got one on {first.device}")
-    c = first.shape[1]
-    rows = _chunk_rows(X, 4 * c * d, chunk_size)
-
-    def total_of_rows(rows: Tensor) -> Tensor:
-        scores = function(rows)
-        if scores.shape != (len(rows), c):
-            raise ValueError(
-                f"function must map (n, d) to (n, c), got {tuple(scores.shape)} for an input of "
-                f"shape {tuple(rows.shape)} and {(1, c)} for a single row"
-            )
-        return scores.sum(0)
-
-    # Rows do not see each other, so the Jacobian of the sum over rows holds each row's own.
-    jacobian = torch.func.jacrev(total_of_rows)
-
-    def summed(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        total, mean = X.new_zeros(d, d), X.new_zeros(c, d)
-        for start in range(0, n, rows):
-            J = jacobian(X[start : start + rows].detach()).detach()
-            if shift is not None:
-                J = J - shift[:, None]
-            flat = J.reshape(-1, d)
-            total += flat.T @ flat
-            mean += J.sum(1)
-        return total, mean
-
-    total, mean = summed()
-    if center:
-        centered = total - mean.T @ mean / n
-        if _cancelled(centered, total):
-            centered, _ = summed(mean / n)
-        total = centered
-    if not X.is_meta and not bool(torch.isfinite(total).all()):
-        raise ValueError(
-            "function must have finite gradients at X, got NaN or infinity: it divides by zero "
-            "there, or overflows"
-        )
-    return (total + total.T) / (2 * n)
-
-
 def kernel_agop(*args, **options) -> Float[Tensor, "d d"]:
     """`predictor_agop` without checks: the matrix of `loop_agop`."""
     return loop_agop(*args, **options).matrix
@@ -334,9 +118,7 @@ def loop_agop(
     used = None if chosen == "direct" else groups
 
     def summed(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        gradients = _reduced_gradients(
-            kernel, Z, alpha, M, X, values, used, chunk_size, work, shift
-        )
+        gradients = reduced_gradients(kernel, Z, alpha, M, X, values, used, chunk_size, work, shift)
         return _summed(gradients, X, alpha)
 
     sums = None
@@ -350,7 +132,7 @@ def loop_agop(
         total.zero_()  # one gradient is its own mean; a difference would leave rounding behind
     elif center:
         centered = total - mean @ mean.T * len(X)
-        if _cancelled(centered, total):
+        if cancelled(centered, total):
             centered, _ = summed(mean)
         total = centered
     total /= len(X)
@@ -366,7 +148,7 @@ def loop_agop(
     return LoopAgop((G + G.T) / 2, share, rounding)
 
 
-def _cancelled(centered: Tensor, total: Tensor) -> bool:
+def cancelled(centered: Tensor, total: Tensor) -> bool:
     """Whether subtracting what the mean makes of a Gram matrix, or of any in a stack, left less
     than it carries of rounding; then the mean has to be subtracted from the gradients."""
     if total.is_meta:
@@ -393,7 +175,7 @@ def _cheapest_method(n: int, X: Tensor, c: int, groups: Groups | None) -> str:
     return min(cost, key=lambda method: cost[method])
 
 
-def _reduced_gradients(
+def reduced_gradients(
     kernel: Kernel,
     Z: Tensor,
     alpha: Tensor,
@@ -408,10 +190,10 @@ def _reduced_gradients(
     """A_j, less `shift`, for chunk after chunk of b rows; each overwrites the one before."""
     (n, d), c = Z.shape, alpha.shape[1]
     if groups is None:
-        rows = _chunk_rows(X, (d + n) * c, chunk_size)
+        rows = chunk_rows(X, (d + n) * c, chunk_size)
         weighted_sums = _dense_sums(Z, alpha, work)
     else:
-        rows = _chunk_rows(X, d * c, chunk_size)
+        rows = chunk_rows(X, d * c, chunk_size)
         weighted_sums = _grouped_sums(groups, alpha, work)
     for start, W in _slopes_in_chunks(kernel, Z, M, X, values, rows):
         end = start + W.shape[1]
@@ -567,31 +349,9 @@ def _closed_form(
     return total, mean, rounding
 
 
-def _chunk_rows(X: Tensor, numbers_per_row: int, chunk_size: int | None) -> int:
+def chunk_rows(X: Tensor, numbers_per_row: int, chunk_size: int | None) -> int:
     """Rows per chunk: what stays in a CPU's cache, or enough to keep a GPU busy."""
     if chunk_size is not None:
         return chunk_size
     budget = 8e6 if X.device.type == "cpu" else 256e6
     return max(32, min(256, int(budget / (numbers_per_row * X.element_size()))))
-
-
-def _check_chunk_size(chunk_size: int | None) -> None:
-    if chunk_size is not None:
-        check_integer("chunk_size", chunk_size, at_least=1)
-
-
-def _check_rows(
-    predictor: KernelPredictor, X: Tensor | None, center: bool, chunk_size: int | None
-) -> Float[Tensor, "m d"]:
-    if not isinstance(getattr(predictor, "kernel", None), Kernel):
-        hint = "; it has one as .predictor" if hasattr(predictor, "predictor") else ""
-        raise TypeError(
-            f"predictor must be a fitted KernelRidge or RFM, got {type(predictor).__name__}{hint}"
-        )
-    check_fitted(predictor, "dual_coef_")
-    check_flag("center", center)
-    _check_chunk_size(chunk_size)
-    centers = predictor.centers_
-    if X is None:
-        return centers
-    return check_matrix("X", X, columns=centers.shape[1], like=centers, like_name="the centres")

@@ -42,7 +42,7 @@ from rfm_tutorial import (
     predictor_agop,
     psd_power,
 )
-from rfm_tutorial.agop import Groups, find_groups, kernel_agop, loop_agop
+from rfm_tutorial.gradient_sums import Groups, find_groups, kernel_agop, loop_agop
 from rfm_tutorial.kernels import Kernel
 from rfm_tutorial.modular import MultiTask
 
