@@ -8,7 +8,8 @@ the cheapest is taken:
 
 grouped   the centres are rows of zeros and ones (one-hot digits): Zᵀ diag(w_j) α is a sum over the
           centres that share a digit, one small matrix product per digit
-direct    few inputs times outputs: A_j from one dense product
+direct    few inputs times outputs: A_j from one dense product, or where that would cost too many
+          digits from the differences z − x themselves
 closed    otherwise, Σ_j A_j A_jᵀ = Zᵀ [(ααᵀ) ∘ (W Wᵀ)] Z − B − Bᵀ + Xᵀ diag(‖f'_j‖²) X with
           B = Zᵀ [(α F'ᵀ) ∘ W] X, in which no gradient is ever formed. Large coefficients that
           cancel in a gradient cancel here squared; where that costs digits, direct is taken
@@ -25,9 +26,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from rfm_tutorial.distances import seen_from_the_middle
 from rfm_tutorial.kernels import Kernel
 from rfm_tutorial.linalg import Workspace
 from rfm_tutorial.precision import in_full_precision
+from rfm_tutorial.shared_ones import Groups
 
 
 class LoopAgop(NamedTuple):
@@ -38,53 +41,6 @@ class LoopAgop(NamedTuple):
     """Of the gradients' squares, what centering left; nan if nothing was centred."""
     rounding: float
     """How negative an eigenvalue may be, relative to the largest."""
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Which centres have a one in which column, for centres of zeros and ones."""
-
-    members: Int[Tensor, "d g"]
-    """Row numbers, padded with row 0 where a column has fewer than g ones or is crowded."""
-    present: Float[Tensor, "d g"]
-    """1 for a member, 0 for padding."""
-    crowded: dict[int, Int[Tensor, " r"]]
-    """Row numbers of the columns with more than twice the usual number of ones (a task digit)."""
-    columns: Int[Tensor, "n k"] | None
-    """The columns of the ones of each row, if every row has equally many."""
-    first_block: int | None
-    """Columns before this one hold exactly one 1 per row (the first digit), if so."""
-
-
-def find_groups(Z: Float[Tensor, "n d"]) -> Groups | None:
-    """The groups of a 0/1 matrix with at least one 1; None for anything else.
-
-    Looks at values, so there is nothing to find on the meta device.
-    """
-    if Z.is_meta or not bool(((Z == 0) | (Z == 1)).all()):
-        return None
-    column, row = Z.T.nonzero(as_tuple=True)
-    if len(row) == 0:
-        return None
-    counts = torch.bincount(column, minlength=Z.shape[1])
-    # One crowded column would have all the others padded to its length.
-    limit = 2 * counts[counts > 0].median()
-    crowded = {int(k): row[column == k] for k in (counts > limit).nonzero()[:, 0]}
-    usual = counts[column] <= limit
-    column, row = column[usual], row[usual]
-    counts = torch.where(counts > limit, 0, counts)
-    width = int(counts.max())
-    place = torch.arange(len(row), device=Z.device) - (counts.cumsum(0) - counts)[column]
-    members = torch.zeros(Z.shape[1], width, dtype=torch.int64, device=Z.device)
-    members[column, place] = row
-    present = torch.zeros(Z.shape[1], width, dtype=Z.dtype, device=Z.device)
-    present[column, place] = 1
-    ones_per_row = Z.sum(1)
-    even = bool((ones_per_row == ones_per_row[0]).all())
-    columns = Z.nonzero()[:, 1].view(len(Z), -1) if even else None
-    one_so_far = (Z.cumsum(1) == 1).all(0).nonzero()
-    first_block = int(one_so_far[0]) + 1 if len(one_so_far) else None
-    return Groups(members, present, crowded, columns, first_block)
 
 
 def kernel_agop(*args, **options) -> Float[Tensor, "d d"]:
@@ -191,65 +147,70 @@ def reduced_gradients(
     (n, d), c = Z.shape, alpha.shape[1]
     if groups is None:
         rows = chunk_rows(X, (d + n) * c, chunk_size)
-        weighted_sums = _dense_sums(Z, alpha, work)
+        gradients = _dense_gradients(kernel, Z, alpha, X, work)
     else:
         rows = chunk_rows(X, d * c, chunk_size)
-        weighted_sums = _grouped_sums(groups, alpha, work)
+        gradients = _grouped_gradients(kernel, Z, alpha, X, groups, work)
     for start, W in _slopes_in_chunks(kernel, Z, M, X, values, rows):
-        end = start + W.shape[1]
-        A = weighted_sums(W)
-        if kernel.radial:
-            if groups is not None and groups.first_block is not None:
-                F = A[: groups.first_block].sum(0)
-            else:
-                F = alpha.T @ W
-            if groups is not None and groups.columns is not None and X is Z:
-                _subtract_at_ones(A, groups.columns[start:end], F)
-            else:
-                A.addcmul_(X[start:end].T[:, None, :], F[None], value=-1)
+        A = gradients(start, W)
         if shift is not None:
             A -= shift[:, :, None]
         yield A
 
 
-def _dense_sums(
-    Z: Tensor, alpha: Tensor, work: Workspace
-) -> Callable[[Float[Tensor, "n b"]], Float[Tensor, "d c b"]]:
-    """W ↦ Zᵀ diag(w_j) α for each column w_j of W, as one dense product."""
-    (n, d), c = Z.shape, alpha.shape[1]
+Gradients = Callable[[int, Float[Tensor, "n b"]], Float[Tensor, "d c b"]]
+"""First row of a chunk and its weights W ↦ A_j of these rows."""
 
-    def sums(W: Tensor) -> Tensor:
+
+def _dense_gradients(
+    kernel: Kernel, Z: Tensor, alpha: Tensor, X: Tensor, work: Workspace
+) -> Gradients:
+    (n, d), c = Z.shape, alpha.shape[1]
+    seen = _Seen.of(kernel, Z, alpha, X)
+
+    def gradients(start: int, W: Tensor) -> Tensor:
         b = W.shape[1]
         weighted = work.empty("weighted", n, c, b, like=W)
-        out = work.empty("gradients", d, c, b, like=W)
+        A = work.empty("gradients", d, c, b, like=W)
         torch.mul(W[:, None, :], alpha[:, :, None], out=weighted)
-        torch.mm(Z.T, weighted.view(n, c * b), out=out.view(d, c * b))
-        return out
+        torch.mm(seen.Z.T, weighted.view(n, c * b), out=A.view(d, c * b))
+        if kernel.radial:
+            A.addcmul_(seen.X[start : start + b].T[:, None, :], (alpha.T @ W)[None], value=-1)
+        for row in seen.close(start, W):
+            A[:, :, row] = _from_differences(Z, alpha, X[start + row], W[:, row])
+        return A
 
-    return sums
+    return gradients
 
 
-def _grouped_sums(
-    groups: Groups, alpha: Tensor, work: Workspace
-) -> Callable[[Float[Tensor, "n b"]], Float[Tensor, "d c b"]]:
-    """W ↦ Zᵀ diag(w_j) α for 0/1 centres: for each input, a sum over the centres that have it."""
+def _grouped_gradients(
+    kernel: Kernel, Z: Tensor, alpha: Tensor, X: Tensor, groups: Groups, work: Workspace
+) -> Gradients:
+    """For 0/1 centres Zᵀ diag(w_j) α is, for each input, a sum over the centres that have it."""
     (d, width), c = groups.members.shape, alpha.shape[1]
     members = groups.members.reshape(-1)
     grouped = alpha[members].view(d, width, c) * groups.present[:, :, None]
     grouped = grouped.transpose(1, 2).contiguous()
     crowded = {column: (rows, alpha[rows].T) for column, rows in groups.crowded.items()}
 
-    def sums(W: Tensor) -> Tensor:
+    def gradients(start: int, W: Tensor) -> Tensor:
         b = W.shape[1]
         gathered = work.empty("gathered", d * width, b, like=W)
-        out = work.empty("gradients", d, c, b, like=W)
+        A = work.empty("gradients", d, c, b, like=W)
         torch.index_select(W, 0, members, out=gathered)
-        torch.bmm(grouped, gathered.view(d, width, b), out=out)
+        torch.bmm(grouped, gathered.view(d, width, b), out=A)
         for column, (rows, weights) in crowded.items():
-            torch.mm(weights, W[rows], out=out[column])
-        return out
+            torch.mm(weights, W[rows], out=A[column])
+        if kernel.radial:
+            block = groups.first_block
+            F = alpha.T @ W if block is None else A[:block].sum(0)
+            if groups.columns is not None and X is Z:
+                _subtract_at_ones(A, groups.columns[start : start + b], F)
+            else:
+                A.addcmul_(X[start : start + b].T[:, None, :], F[None], value=-1)
+        return A
 
-    return sums
+    return gradients
 
 
 def _subtract_at_ones(A: Tensor, columns: Int[Tensor, "b k"], F: Float[Tensor, "c b"]) -> None:
@@ -257,6 +218,56 @@ def _subtract_at_ones(A: Tensor, columns: Int[Tensor, "b k"], F: Float[Tensor, "
     row = torch.arange(len(columns), device=A.device)
     for column in columns.T:
         A[column, :, row] -= F.T
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Rows and centres as the dense products should see them. The gradient of a radial kernel is
+    made of differences z − x, so that both may be moved to where few digits are lost."""
+
+    X: Float[Tensor, "m d"]
+    Z: Float[Tensor, "n d"]
+    squares: tuple[Float[Tensor, "m 1"], Float[Tensor, "n 1"]] | None
+    """Squared norms of both; None if the kernel is not radial, and nothing was moved."""
+    sizes: Float[Tensor, "n 1"]
+    """Of the coefficients of each centre, the largest being 1."""
+
+    @classmethod
+    def of(cls, kernel: Kernel, Z: Tensor, alpha: Tensor, X: Tensor) -> "_Seen":
+        sizes = alpha.abs().amax(1, keepdim=True)
+        sizes = sizes / sizes.max().clamp(min=torch.finfo(X.dtype).tiny)
+        if not kernel.radial:
+            return cls(X, Z, None, sizes)
+        # What overflows belongs to rows with weight 0, which 0 · ∞ would not be.
+        largest = torch.finfo(X.dtype).max
+        seen = (part.clamp(-largest, largest) for part in seen_from_the_middle(X, Z, None))
+        X, q_X, Z, q_Z = seen
+        return cls(X, Z, (q_X, q_Z), sizes)
+
+    def close(self, start: int, W: Float[Tensor, "n b"]) -> list[int]:
+        """Rows whose weighted centres are so much nearer to them than the middle is that
+        w·z − w·x would cost half of the digits: equal rows and clusters far out.
+
+        Σ_i v_i ‖z_i − x‖² against ‖x‖² Σ_i v_i, with v_i = |w_i| · size of α_i.
+        """
+        if self.squares is None or W.is_meta:
+            return []
+        part = slice(start, start + W.shape[1])
+        X, q_X, q_Z = self.X[part], self.squares[0][part, 0], self.squares[1]
+        V = W.abs() * self.sizes
+        own = q_X * V.sum(0)
+        apart = (V.T @ q_Z)[:, 0] - 2 * (X * (V.T @ self.Z)).sum(1) + own
+        # "not >" also finds NaN, from an overflow.
+        close = ~(apart > torch.finfo(W.dtype).eps ** 0.5 * own) & (own > 0)
+        return close.nonzero()[:, 0].tolist()
+
+
+def _from_differences(
+    Z: Tensor, alpha: Tensor, x: Float[Tensor, " d"], w: Float[Tensor, " n"]
+) -> Float[Tensor, "d c"]:
+    """Σ_i w_i (z_i − x) α_iᵀ, term by term: exactly 0 for centres equal to x."""
+    largest = torch.finfo(Z.dtype).max
+    return ((Z - x).clamp(-largest, largest) * w[:, None]).T @ alpha
 
 
 def _slopes_in_chunks(
@@ -314,19 +325,22 @@ def _closed_form(
     """Σ_j A_j A_jᵀ and Σ_j A_j without forming any A_j; see the formula in the module docstring.
 
     Also the trace that the sum must have for its rounding not to matter: it is the rounding of
-    Σ_jc (Σ_i |w_ij α_ic|)², all terms that are added and subtracted, over `agop_rounding`.
+    Σ_jc (Σ_i |w_ij α_ic|)², all terms that are added and subtracted, over `agop_rounding`;
+    infinite where a row has to be taken from differences.
     """
     (n, d), c = Z.shape, alpha.shape[1]
-    rows = chunk_size or 512
+    rows, seen = chunk_size or 512, _Seen.of(kernel, Z, alpha, X)
     total, cross, mean = X.new_zeros(d, d), X.new_zeros(d, d), X.new_zeros(d, c)
     gram = work.empty("slope_gram", n, n, like=X).zero_()
     terms = X.new_zeros(())
     for start, W in _slopes_in_chunks(kernel, Z, M, X, values, max(rows, n)):
-        inputs = X[start : start + W.shape[1]]
+        if seen.close(start, W):
+            terms += torch.inf
+        inputs = seen.X[start : start + W.shape[1]]
         for low in range(0, n, rows):
             high = min(low + rows, n)
             gram[low:high, :high].addmm_(W[low:high], W[:high].T)
-        mean += Z.T @ (W.sum(1, keepdim=True) * alpha)
+        mean += seen.Z.T @ (W.sum(1, keepdim=True) * alpha)
         for low in range(0, W.shape[1], rows):
             terms += (W[:, low : low + rows].abs().T @ alpha.abs()).square().sum()
         if kernel.radial:
@@ -335,15 +349,16 @@ def _closed_form(
             total += inputs.T @ (inputs * (F * F).sum(1, keepdim=True))
             for low in range(0, len(inputs), rows):
                 part = slice(low, low + rows)
-                cross += Z.T @ (((alpha @ F[part].T) * W[:, part]) @ inputs[part])
+                cross += seen.Z.T @ (((alpha @ F[part].T) * W[:, part]) @ inputs[part])
     total -= cross + cross.T
     # Only the block lower triangle of WWᵀ was formed; what lies left of a diagonal block counts
     # twice, once as itself and once as its mirror image.
     for low in range(0, n, rows):
         high = min(low + rows, n)
         weighted = gram[low:high, :high] * (alpha[low:high] @ alpha[:high].T)
-        left = Z[low:high].T @ (weighted[:, :low] @ Z[:low])
-        total += left + left.T + Z[low:high].T @ (weighted[:, low:] @ Z[low:high])
+        here, before = seen.Z[low:high], seen.Z[:low]
+        left = here.T @ (weighted[:, :low] @ before)
+        total += left + left.T + here.T @ (weighted[:, low:] @ here)
     eps = torch.finfo(X.dtype).eps
     rounding = 0.0 if X.is_meta else float(terms) * eps / agop_rounding(X.dtype)
     return total, mean, rounding

@@ -27,13 +27,13 @@ from rfm_tutorial.checks import check_fitted, check_flag, check_integer, check_m
 from rfm_tutorial.gradient_sums import (
     cancelled,
     chunk_rows,
-    find_groups,
     kernel_agop,
     reduced_gradients,
 )
 from rfm_tutorial.kernels import Kernel
 from rfm_tutorial.linalg import Workspace, own
 from rfm_tutorial.precision import in_full_precision
+from rfm_tutorial.shared_ones import find_groups
 
 
 @runtime_checkable

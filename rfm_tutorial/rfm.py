@@ -26,7 +26,7 @@ from rfm_tutorial.checks import (
     shown,
 )
 from rfm_tutorial.diagnosis import CenteringWatch, why_singular, why_without_gradient
-from rfm_tutorial.gradient_sums import find_groups, loop_agop
+from rfm_tutorial.gradient_sums import loop_agop
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
 from rfm_tutorial.linalg import (
     SingularKernelError,
@@ -38,6 +38,7 @@ from rfm_tutorial.linalg import (
 from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.precision import in_full_precision
 from rfm_tutorial.saving import SETTINGS, read_model, write_model
+from rfm_tutorial.shared_ones import find_groups
 
 
 class KernelRidge:

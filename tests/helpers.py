@@ -14,8 +14,8 @@ from numpy import exp
 from torch import Tensor
 
 from rfm_tutorial import GaussianKernel, LaplaceKernel, ModularTask, QuadraticKernel
-from rfm_tutorial.gradient_sums import Groups
 from rfm_tutorial.kernels import InnerProductKernel, Kernel, RadialKernel
+from rfm_tutorial.shared_ones import Groups
 
 Array = np.ndarray
 

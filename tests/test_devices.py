@@ -57,11 +57,12 @@ from rfm_tutorial.fourier import (
     real_fourier_basis,
     theorem_forms,
 )
-from rfm_tutorial.gradient_sums import Groups, find_groups, kernel_agop
+from rfm_tutorial.gradient_sums import kernel_agop
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
 from rfm_tutorial.modular import one_hot
 from rfm_tutorial.number_theory import discrete_log_table
+from rfm_tutorial.shared_ones import Groups, find_groups
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_kernel = pytest.mark.parametrize(
