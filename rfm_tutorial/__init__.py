@@ -15,7 +15,7 @@ from rfm_tutorial.features import (
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
 from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.linalg import SingularKernelError, default_device, psd_power
+from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.modular import ModularTask, MultiTask, Split
 from rfm_tutorial.networks import (
@@ -60,7 +60,6 @@ __all__ = [
     "circulant_deviation",
     "class_deviation",
     "class_means",
-    "default_device",
     "discrete_log_order",
     "dominant_frequencies",
     "fourier_multiplication",
