@@ -44,7 +44,7 @@ from rfm_tutorial import (
 )
 from rfm_tutorial.agop import Groups, find_groups, kernel_agop, loop_agop
 from rfm_tutorial.kernels import Kernel
-from rfm_tutorial.modular import MultiTask
+from rfm_tutorial.tasks import MultiTask
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_kind = pytest.mark.parametrize("kind", KINDS_OF_ROWS)

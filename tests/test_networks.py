@@ -19,7 +19,6 @@ from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.networks import (
     QuadraticNetwork,
     ReLUNetwork,
@@ -32,6 +31,7 @@ from rfm_tutorial.networks import (
     transform_inputs,
 )
 from rfm_tutorial.rfm import KernelRidge
+from rfm_tutorial.tasks import ModularTask
 
 
 class CubicNetwork(TwoLayerNetwork):
