@@ -1,6 +1,5 @@
 """Recursive Feature Machines that grok modular arithmetic, and the tools to see why."""
 
-from rfm_tutorial.agop import agop, per_output_agop, predictor_agop
 from rfm_tutorial.checks import NotFittedError
 from rfm_tutorial.circulant import (
     circulant_block,
@@ -15,8 +14,9 @@ from rfm_tutorial.features import (
     random_circulant_features,
 )
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
+from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.linalg import SingularKernelError, default_device, psd_power
+from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import (
     EpochRecord,
@@ -63,7 +63,6 @@ __all__ = [
     "circulant_deviation",
     "class_deviation",
     "class_means",
-    "default_device",
     "discrete_log_order",
     "dominant_frequencies",
     "fourier_multiplication",

@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from rfm_tutorial.agop import find_groups, loop_agop
 from rfm_tutorial.checks import (
     check_fitted,
     check_flag,
@@ -27,6 +26,7 @@ from rfm_tutorial.checks import (
     shown,
 )
 from rfm_tutorial.diagnosis import CenteringWatch, why_singular, why_without_gradient
+from rfm_tutorial.gradient_sums import loop_agop
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
 from rfm_tutorial.linalg import (
     SingularKernelError,
@@ -38,6 +38,7 @@ from rfm_tutorial.linalg import (
 from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.precision import in_full_precision
 from rfm_tutorial.saving import SETTINGS, read_model, write_model
+from rfm_tutorial.shared_ones import find_groups
 
 
 class KernelRidge:
@@ -202,7 +203,7 @@ class RFM:
         targets train_accuracy; with validation data also test_loss and test_accuracy
 
     Source: the RFM of arXiv 2212.13881, with the conventions of arXiv 2407.20199, section 2 of
-    which describes this loop. The table in `rfm_tutorial.agop` lists the conventions.
+    which describes this loop. The table in `rfm_tutorial.gradients` lists the conventions.
 
     Examples
     --------

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from rfm_tutorial.agop import agop
 from rfm_tutorial.circulant import (
     circulant_block,
     circulant_deviation,
@@ -16,6 +15,7 @@ from rfm_tutorial.circulant import (
     project_hankel,
 )
 from rfm_tutorial.features import random_circulant_features
+from rfm_tutorial.gradients import agop
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy

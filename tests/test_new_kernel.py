@@ -73,7 +73,7 @@ def plugin(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_new_kernel_inherits_the_contract(plugin: dict[str, str]) -> None:
-    files = ["kernels", "agop", "rfm", "saving", "devices", "errors"]
+    files = ["kernels", "gradients", "rfm", "saving", "devices", "errors"]
     run = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "matern", "-k", "Matern"),
