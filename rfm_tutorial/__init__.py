@@ -8,6 +8,7 @@ from rfm_tutorial.circulant import (
     project_circulant,
     project_hankel,
 )
+from rfm_tutorial.datasets import Dataset, Split
 from rfm_tutorial.features import (
     random_block_features,
     random_circulant_features,
@@ -17,7 +18,6 @@ from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.modular import ModularTask, MultiTask, Split
 from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork
 from rfm_tutorial.neural_features import (
     agop_trace,
@@ -29,6 +29,7 @@ from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import RFM, KernelRidge, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
+from rfm_tutorial.tasks import ModularTask, MultiTask, Task
 from rfm_tutorial.training import EpochRecord, train_network, transform_inputs
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "OPERATIONS",
     "RFM",
+    "Dataset",
     "EpochRecord",
     "GaussianKernel",
     "KernelRidge",
@@ -49,6 +51,7 @@ __all__ = [
     "ReLUNetwork",
     "SingularKernelError",
     "Split",
+    "Task",
     "accuracy",
     "agop",
     "agop_alignment",

@@ -35,10 +35,10 @@ from tqdm import tqdm
 from rfm_tutorial.checks import check_integer
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.grids import DTYPES, Cell, Grid
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import RFM
 from rfm_tutorial.structure import agop_alignment
+from rfm_tutorial.tasks import ModularTask
 
 # `--help` is shown without the extra; `_check_extra` stands before all that needs it.
 _MISSING = [name for name in ("joblib", "psutil", "pyarrow") if find_spec(name) is None]

@@ -15,9 +15,9 @@ from rfm_tutorial.checks import check_choice, check_device, check_dtype, check_i
 from rfm_tutorial.circulant import circulant_matrix
 from rfm_tutorial.fourier import fourier_multiplication
 from rfm_tutorial.kernels import QuadraticKernel
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.operations import OPERATIONS, every_digit
 from rfm_tutorial.precision import in_full_precision
+from rfm_tutorial.tasks import ModularTask
 
 SUMS = tuple(name for name, operation in OPERATIONS.items() if operation.clock is every_digit)
 """The operations whose clock is the digits themselves: for them the table is one of sums."""

@@ -25,10 +25,10 @@ from rfm_tutorial.checks import (
     seeded_generator,
     shown,
 )
+from rfm_tutorial.datasets import Split
 from rfm_tutorial.kernels import check_feature_matrix
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy, mean_squared_error
-from rfm_tutorial.modular import Split
 from rfm_tutorial.networks import TwoLayerNetwork, check_inputs, check_network
 from rfm_tutorial.neural_features import agop_trace
 from rfm_tutorial.precision import in_full_precision

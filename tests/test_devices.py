@@ -48,11 +48,11 @@ from rfm_tutorial import (
     transform_inputs,
 )
 from rfm_tutorial.circulant import restore_block
+from rfm_tutorial.datasets import one_hot
 from rfm_tutorial.fourier import dft_matrix
 from rfm_tutorial.gradient_sums import kernel_agop
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
-from rfm_tutorial.modular import one_hot
 from rfm_tutorial.number_theory import discrete_log_table
 from rfm_tutorial.shared_ones import Groups, find_groups
 from rfm_tutorial.theorem import class_features, theorem_forms

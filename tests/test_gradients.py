@@ -44,8 +44,8 @@ from rfm_tutorial import (
 )
 from rfm_tutorial.gradient_sums import kernel_agop, loop_agop
 from rfm_tutorial.kernels import Kernel
-from rfm_tutorial.modular import MultiTask
 from rfm_tutorial.shared_ones import Groups, find_groups
+from rfm_tutorial.tasks import MultiTask
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_kind = pytest.mark.parametrize("kind", KINDS_OF_ROWS)

@@ -9,9 +9,9 @@ from rfm_tutorial.gradients import agop, predictor_agop
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.modular import ModularTask, MultiTask
 from rfm_tutorial.rfm import RFM, KernelRidge
 from rfm_tutorial.shared_ones import find_groups
+from rfm_tutorial.tasks import ModularTask, MultiTask
 
 PLAIN = {
     "add": lambda a, b, p: (a + b) % p,

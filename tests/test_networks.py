@@ -19,7 +19,6 @@ from rfm_tutorial.gradients import agop
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork, TwoLayerNetwork
 from rfm_tutorial.neural_features import (
     agop_trace,
@@ -28,6 +27,7 @@ from rfm_tutorial.neural_features import (
     nfa_correlation,
 )
 from rfm_tutorial.rfm import KernelRidge
+from rfm_tutorial.tasks import ModularTask
 from rfm_tutorial.training import train_network, transform_inputs
 
 

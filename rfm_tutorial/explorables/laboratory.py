@@ -19,9 +19,9 @@ from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables.grok import LAST, MEASURES, packed_runs
 from rfm_tutorial.explorables.wording import SYMBOLS
 from rfm_tutorial.kernels import KERNELS, Kernel, RadialKernel
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.number_theory import is_prime
 from rfm_tutorial.rfm import RFM, RFMStep
+from rfm_tutorial.tasks import ModularTask
 
 PEOPLE = {"gaussian": "Gaussian", "laplace": "Laplace"}
 """Kernels that are named after somebody have a capital letter."""
