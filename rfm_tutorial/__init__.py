@@ -19,22 +19,19 @@ from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.networks import (
-    EpochRecord,
-    QuadraticNetwork,
-    ReLUNetwork,
+from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork
+from rfm_tutorial.neural_features import (
     agop_trace,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
-    train_network,
-    transform_inputs,
 )
 from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import RFM, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
 from rfm_tutorial.tasks import ModularTask, MultiTask, Task
+from rfm_tutorial.training import EpochRecord, train_network, transform_inputs
 
 __version__ = "0.1.0"
 

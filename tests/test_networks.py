@@ -20,18 +20,15 @@ from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.networks import (
-    QuadraticNetwork,
-    ReLUNetwork,
-    TwoLayerNetwork,
+from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork, TwoLayerNetwork
+from rfm_tutorial.neural_features import (
     agop_trace,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
-    train_network,
-    transform_inputs,
 )
 from rfm_tutorial.tasks import ModularTask
+from rfm_tutorial.training import train_network, transform_inputs
 
 
 class CubicNetwork(TwoLayerNetwork):
