@@ -9,6 +9,7 @@ from rfm_tutorial.circulant import (
     project_circulant,
     project_hankel,
 )
+from rfm_tutorial.datasets import Dataset, Split
 from rfm_tutorial.features import (
     random_block_features,
     random_circulant_features,
@@ -16,7 +17,7 @@ from rfm_tutorial.features import (
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError, default_device, psd_power
-from rfm_tutorial.modular import ModularTask, MultiTask, Split
+from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import (
     EpochRecord,
     QuadraticNetwork,
@@ -30,14 +31,16 @@ from rfm_tutorial.networks import (
 )
 from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
-from rfm_tutorial.rfm import RFM, KernelRidge, RFMStep, accuracy
+from rfm_tutorial.rfm import RFM, KernelRidge, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
+from rfm_tutorial.tasks import ModularTask, MultiTask, Task
 
 __version__ = "0.1.0"
 
 __all__ = [
     "OPERATIONS",
     "RFM",
+    "Dataset",
     "EpochRecord",
     "GaussianKernel",
     "KernelRidge",
@@ -51,6 +54,7 @@ __all__ = [
     "ReLUNetwork",
     "SingularKernelError",
     "Split",
+    "Task",
     "accuracy",
     "agop",
     "agop_alignment",

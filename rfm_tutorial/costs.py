@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rfm_tutorial.grids import DTYPES, Cell, Grid
+from rfm_tutorial.kernels import KERNELS
 from rfm_tutorial.runs import run_cell
 from rfm_tutorial.workers import check_extra, connected
 
 PROCESS_BYTES = 450e6
 """Memory of a worker that has loaded its libraries and done nothing yet."""
-MATRICES = {"gaussian": 4, "laplace": 8, "quadratic": 4}
-"""How many n × n matrices are in memory at the peak: kernel, Cholesky factor, predictions, and
-what leads from distances to values. Measured, and rounded up."""
 
 
 def memory_needed(cell: Cell) -> float:
@@ -30,7 +28,9 @@ def memory_needed(cell: Cell) -> float:
     '1.3 GB'
     """
     n, p = cell.rows[0], cell.modulus
-    numbers = MATRICES[cell.kernel] * n * n + 40 * n * p + (cell.n_iterations + 1) * 4 * p * p
+    numbers = (
+        KERNELS[cell.kernel].n_matrices * n * n + 40 * n * p + (cell.n_iterations + 1) * 4 * p * p
+    )
     return PROCESS_BYTES + numbers * DTYPES[cell.dtype].itemsize
 
 
@@ -45,7 +45,7 @@ def reference_seconds(cell: Cell) -> float:
     (n, m), d, c = cell.rows, 2 * cell.modulus, cell.modulus
     # The rows that share a digit are padded to the largest group, a little more than n / p.
     agop = min(2.3 * n * n * c + 0.63 * n * d * d * c, 0.6 * n**3 + 2 * n * n * c)
-    entry = 31e-9 if cell.kernel == "laplace" else 15e-9
+    entry = 1e-9 * KERNELS[cell.kernel].nanoseconds
     step = 0.8e-3 + 5.0e-11 * n**3 / 3 + 2.9e-11 * agop + entry * n * (2 * n + m)
     return step * (cell.n_iterations + 1) * DTYPES[cell.dtype].itemsize / 8
 

@@ -29,9 +29,9 @@ from rfm_tutorial.checks import (
 )
 from rfm_tutorial.circulant import circulant_matrix, project_circulant
 from rfm_tutorial.kernels import QuadraticKernel
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.operations import GROUP_OPERATIONS, MODULUS_MAX, OPERATIONS
 from rfm_tutorial.precision import in_full_precision
+from rfm_tutorial.tasks import ModularTask
 
 Frequencies = Iterable[int] | Int[Tensor, " _"]
 

@@ -19,15 +19,10 @@ from typing import Any
 import torch
 
 from rfm_tutorial.checks import check_choice, check_integer, check_real
-from rfm_tutorial.kernels import GaussianKernel, Kernel, LaplaceKernel, QuadraticKernel
+from rfm_tutorial.kernels import KERNELS, Kernel
 from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.rfm import RFM
 
-KERNELS: dict[str, type[Kernel]] = {
-    "gaussian": GaussianKernel,
-    "laplace": LaplaceKernel,
-    "quadratic": QuadraticKernel,
-}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MAX_CELLS = 1_000_000
 """Each cell becomes a file of its own."""

@@ -38,12 +38,12 @@ from rfm_tutorial.checks import (
     seeded_generator,
     shown,
 )
+from rfm_tutorial.datasets import Split
 from rfm_tutorial.kernels import check_feature_matrix
 from rfm_tutorial.linalg import psd_power
-from rfm_tutorial.modular import Split
+from rfm_tutorial.metrics import accuracy, mean_squared_error
 from rfm_tutorial.operations import MODULUS_MAX
 from rfm_tutorial.precision import in_full_precision
-from rfm_tutorial.rfm import accuracy
 
 
 class TwoLayerNetwork(nn.Module, ABC):
@@ -325,7 +325,7 @@ def _one_thread(if_small: int) -> Iterator[None]:
 @in_full_precision
 def _measure(network: TwoLayerNetwork, X: Tensor, Y: Tensor, y: Tensor) -> tuple[float, float]:
     scores = network(X)
-    return float((scores - Y).square().mean()), accuracy(scores, y)
+    return mean_squared_error(scores, Y), accuracy(scores, y)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
@@ -20,7 +20,6 @@ from rfm_tutorial.checks import (
     check_fitted,
     check_flag,
     check_integer,
-    check_labels,
     check_matrix,
     check_memory,
     check_numbers,
@@ -36,31 +35,9 @@ from rfm_tutorial.linalg import (
     psd_power,
     solve_positive_definite,
 )
+from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.precision import in_full_precision
 from rfm_tutorial.saving import SETTINGS, read_model, write_model
-
-
-def accuracy(scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> float:
-    """Share of rows whose largest score is at the label.
-
-    Parameters
-    ----------
-    scores : (n, c) floats, or the (n, c) output of `predict`
-    labels : (n,) int64 class numbers
-
-    Raises
-    ------
-    ValueError
-        If the shapes disagree, a score is not finite, or a label is not in 0 … c − 1.
-
-    Examples
-    --------
-    >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
-    0.5
-    """
-    check_numbers("scores", check_matrix("scores", scores))
-    check_labels("labels", labels, *scores.shape, device=scores.device)
-    return float((scores.argmax(1) == labels).double().mean())
 
 
 class KernelRidge:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.grids import DTYPES, Cell
-from rfm_tutorial.modular import ModularTask
 from rfm_tutorial.operations import OPERATIONS
 from rfm_tutorial.structure import agop_alignment
+from rfm_tutorial.tasks import ModularTask
 from rfm_tutorial.workers import check_extra
 
 if TYPE_CHECKING:

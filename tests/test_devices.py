@@ -50,6 +50,7 @@ from rfm_tutorial import (
 )
 from rfm_tutorial.agop import Groups, find_groups, kernel_agop
 from rfm_tutorial.circulant import restore_block
+from rfm_tutorial.datasets import one_hot
 from rfm_tutorial.fourier import (
     class_features,
     class_gram,
@@ -60,7 +61,6 @@ from rfm_tutorial.fourier import (
 )
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
-from rfm_tutorial.modular import one_hot
 from rfm_tutorial.number_theory import discrete_log_table
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)

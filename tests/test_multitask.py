@@ -13,8 +13,9 @@ from rfm_tutorial.agop import (
 from rfm_tutorial.circulant import project_circulant, project_hankel
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError
-from rfm_tutorial.modular import ModularTask, MultiTask
-from rfm_tutorial.rfm import RFM, KernelRidge, accuracy
+from rfm_tutorial.metrics import accuracy
+from rfm_tutorial.rfm import RFM, KernelRidge
+from rfm_tutorial.tasks import ModularTask, MultiTask
 
 PLAIN = {
     "add": lambda a, b, p: (a + b) % p,

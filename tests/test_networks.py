@@ -18,7 +18,7 @@ from rfm_tutorial.circulant import (
 from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import (
     QuadraticNetwork,
     ReLUNetwork,
@@ -30,7 +30,8 @@ from rfm_tutorial.networks import (
     train_network,
     transform_inputs,
 )
-from rfm_tutorial.rfm import KernelRidge, accuracy
+from rfm_tutorial.rfm import KernelRidge
+from rfm_tutorial.tasks import ModularTask
 
 
 class CubicNetwork(TwoLayerNetwork):
