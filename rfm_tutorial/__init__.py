@@ -15,6 +15,7 @@ from rfm_tutorial.features import (
 )
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
 from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
@@ -27,7 +28,7 @@ from rfm_tutorial.neural_features import (
 )
 from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
-from rfm_tutorial.rfm import RFM, KernelRidge, RFMStep
+from rfm_tutorial.rfm import RFM, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
 from rfm_tutorial.tasks import ModularTask, MultiTask, Task
 from rfm_tutorial.training import EpochRecord, train_network, transform_inputs

@@ -35,7 +35,7 @@ class Kernel(ABC):
     """How many n × n matrices are in memory at the peak of a fit with predictions: kernel, Cholesky
     factor, predictions, and what leads from products to values. Measured, and rounded up."""
     nanoseconds: ClassVar[float] = 15.0
-    """Of one core for one value; measured on the machine of `rfm_tutorial.sweep`'s estimates."""
+    """Of one core for one value; measured on the machine of `rfm_tutorial.costs`."""
 
     @in_full_precision
     def __call__(

@@ -16,6 +16,7 @@ from rfm_tutorial.circulant import (
 )
 from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.gradients import agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy
@@ -26,7 +27,6 @@ from rfm_tutorial.neural_features import (
     neural_feature_matrix,
     nfa_correlation,
 )
-from rfm_tutorial.rfm import KernelRidge
 from rfm_tutorial.tasks import ModularTask
 from rfm_tutorial.training import train_network, transform_inputs
 
