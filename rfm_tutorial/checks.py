@@ -216,6 +216,24 @@ def shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
+def in_short(name: str, values: dict[str, object]) -> str:
+    """A repr in which a tensor is its type and shape, and its device if that is not the CPU.
+
+    Examples
+    --------
+    >>> in_short("Step", {"iteration": 3, "M": torch.eye(2)})
+    'Step(iteration=3, M=float32 (2, 2))'
+    """
+
+    def short(value: object) -> str:
+        if not isinstance(value, Tensor):
+            return repr(value)
+        where = "" if value.device.type == "cpu" else f" on {value.device}"
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}{where}"
+
+    return f"{name}({', '.join(f'{key}={short(value)}' for key, value in values.items())})"
+
+
 def check_real(name: str, value: float, *, positive: bool = False) -> float:
     """A finite number, > 0 if `positive`, otherwise ≥ 0."""
     wanted = "a positive number" if positive else "a number ≥ 0"

@@ -1,4 +1,6 @@
-"""A grid of runs: what a sweep is to compute, as small validated objects."""
+"""A grid of runs: what a sweep is to compute, as small validated objects.
+
+A parameter is declared once, as a field of `Cell`; everything else that knows of it follows."""
 
 import hashlib
 import itertools
@@ -9,21 +11,18 @@ import reprlib
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, make_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from rfm_tutorial.checks import check_choice, check_integer, check_real
-from rfm_tutorial.kernels import GaussianKernel, Kernel, LaplaceKernel, QuadraticKernel
+from rfm_tutorial.kernels import KERNELS, Kernel
 from rfm_tutorial.operations import OPERATIONS
+from rfm_tutorial.rfm import RFM
 
-KERNELS: dict[str, type[Kernel]] = {
-    "gaussian": GaussianKernel,
-    "laplace": LaplaceKernel,
-    "quadratic": QuadraticKernel,
-}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MAX_CELLS = 1_000_000
 """Each cell becomes a file of its own."""
@@ -32,18 +31,66 @@ MAX_NUMBER = 1_000_000
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One run: a table and a split of it, a kernel and its settings. A `Grid` checks them."""
+class Parameter:
+    """What a sweep has to know about one parameter of its cells."""
 
-    operation: str
-    modulus: int
-    train_fraction: float
-    kernel: str
-    bandwidth: float | None
-    ridge: float
-    seed: int
-    n_iterations: int
-    dtype: str
+    axis: str
+    """The field of `Grid` with its values."""
+    column: str
+    """The type of its column in a store, in the words of Arrow."""
+    check: Callable[[str, Any], Any]
+    """From the name of the axis and one value to the value as it is kept."""
+    goes_to: str = ""
+    """"kernel" or "rfm" if it is handed to that object under its own name."""
+    listed: bool = True
+    """Whether a grid may have several values of it."""
+
+
+def _parameter(*declared: Any, default: Any = None, **more: Any) -> Any:
+    """A field of `Cell`. A grid must give it if it has no default."""
+    return field(metadata={"parameter": Parameter(*declared, **more), "default": default})
+
+
+def _choice(choices: Collection[str]) -> Callable[[str, Any], str]:
+    return lambda name, value: str(check_choice(name, value, choices))
+
+
+def _check_fraction(name: str, value: float) -> float:
+    if check_real(name, value, positive=True) >= 1:
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
+    return float(value)
+
+
+_size = partial(check_integer, at_most=MAX_NUMBER)
+_seed = partial(check_integer, at_least=0, at_most=2**64 - 1)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a table and a split of it, a kernel and its settings. A `Grid` checks them.
+
+    Here, and only here, the parameters of sweeps are declared: the fields of `Grid`, the names of
+    cells and the columns of a store follow. A new one changes names and columns, and with them
+    the `FORMAT_VERSION` of `store`.
+    """
+
+    operation: str = _parameter("operations", "string", _choice(OPERATIONS))
+    modulus: int = _parameter("moduli", "int64", partial(_size, at_least=2))
+    train_fraction: float = _parameter("train_fractions", "float64", _check_fraction, default=0.5)
+    kernel: str = _parameter("kernels", "string", _choice(KERNELS), default="gaussian")
+    # None for a kernel that has none.
+    bandwidth: float | None = _parameter(
+        "bandwidths", "float64", partial(check_real, positive=True), "kernel", default=2.5
+    )
+    # -0.0 is 0.0, and its cells have the same names.
+    ridge: float = _parameter(
+        "ridges", "float64", lambda name, value: check_real(name, value) + 0.0, "rfm", default=0.0
+    )
+    seed: int = _parameter("seeds", "uint64", _seed, default=0)
+    n_iterations: int = _parameter(
+        "n_iterations", "int64", partial(_size, at_least=0), "rfm", default=30
+    )
+    dtype: str = _parameter("dtype", "string", _choice(DTYPES), default="float64", listed=False)
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in asdict(self).items())
@@ -61,12 +108,36 @@ class Cell:
 
     def make_kernel(self) -> Kernel:
         """The kernel object; the quadratic kernel has no bandwidth and its usual scale."""
-        parameters = {} if self.bandwidth is None else {"bandwidth": self.bandwidth}
-        return KERNELS[self.kernel](**parameters)
+        return KERNELS[self.kernel](**self._handed_to("kernel"))
+
+    def make_rfm(self) -> RFM:
+        """The machine that the cell runs."""
+        return RFM(self.make_kernel(), **self._handed_to("rfm"))
+
+    def _handed_to(self, what: str) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name, p in PARAMETERS.items() if p.goes_to == what}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+PARAMETERS: dict[str, Parameter] = {f.name: f.metadata["parameter"] for f in fields(Cell)}
+"""Of a cell, by name."""
+_OF_KERNELS = {name for name, parameter in PARAMETERS.items() if parameter.goes_to == "kernel"}
+
+
+def _axis(of: Field) -> tuple[str, Any, Any]:
+    """The field of a grid for a field of a cell."""
+    parameter, default = of.metadata["parameter"], of.metadata["default"]
+    if not parameter.listed:
+        return parameter.axis, of.type, field(default=default)
+    values = field() if default is None else field(default=(default,))
+    return parameter.axis, Sequence[of.type], values
+
+
+_Axes: Any = make_dataclass("_Axes", [_axis(of) for of in fields(Cell)], frozen=True)
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(_Axes):
     """All combinations of the values of its fields. Every field but `dtype` is a list.
 
     Parameters
@@ -89,55 +160,16 @@ class Grid:
     24
     """
 
-    operations: Sequence[str]
-    moduli: Sequence[int]
-    train_fractions: Sequence[float] = (0.5,)
-    kernels: Sequence[str] = ("gaussian",)
-    bandwidths: Sequence[float] = (2.5,)
-    ridges: Sequence[float] = (0.0,)
-    seeds: Sequence[int] = (0,)
-    n_iterations: Sequence[int] = (30,)
-    dtype: str = "float64"
-
     def __post_init__(self) -> None:
-        checks: dict[str, Callable[[str, Any], Any]] = {
-            "operations": lambda name, value: str(check_choice(name, value, OPERATIONS)),
-            "moduli": lambda name, value: check_integer(
-                name, value, at_least=2, at_most=MAX_NUMBER
-            ),
-            "train_fractions": _check_fraction,
-            "kernels": lambda name, value: str(check_choice(name, value, KERNELS)),
-            "bandwidths": lambda name, value: check_real(name, value, positive=True),
-            # -0.0 is 0.0, and its cells have the same names.
-            "ridges": lambda name, value: check_real(name, value) + 0.0,
-            "seeds": lambda name, value: check_integer(name, value, at_least=0, at_most=2**64 - 1),
-            "n_iterations": lambda name, value: check_integer(
-                name, value, at_least=0, at_most=MAX_NUMBER
-            ),
-        }
-        for name, check in checks.items():
-            values = getattr(self, name)
-            listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
-            if not listed or not values:
-                raise ValueError(
-                    f"{name} must be a list of at least one value, got {reprlib.repr(values)}"
-                )
-            some = itertools.islice(values, MAX_CELLS + 1)  # a range may have more than fit
-            checked = tuple(check(name, value) for value in some)
-            if len(set(checked)) < len(checked):
-                ((twice, _),) = Counter(checked).most_common(1)
-                raise ValueError(
-                    f"{name} must not repeat a value, got {reprlib.repr(values)} with {twice!r} "
-                    f"more than once"
-                )
-            object.__setattr__(self, name, checked)
-        object.__setattr__(self, "dtype", str(check_choice("dtype", self.dtype, DTYPES)))
-        count = math.prod(map(len, self._axes()))
-        if count > MAX_CELLS:
-            raise ValueError(
-                f"a grid must have at most {MAX_CELLS:,} cells, because each becomes a file, got "
-                f"{count:,} or more; make several grids of it"
+        for parameter in PARAMETERS.values():
+            given = getattr(self, parameter.axis)
+            checked = (
+                _checked_list(parameter, given)
+                if parameter.listed
+                else parameter.check(parameter.axis, given)
             )
+            object.__setattr__(self, parameter.axis, checked)
+        _check_count(self._count())
         for operation, modulus in itertools.product(self.operations, self.moduli):
             OPERATIONS[operation].check_table(modulus, "moduli")
             for fraction in self.train_fractions:
@@ -176,7 +208,7 @@ class Grid:
         """A grid from its fields by name; an unknown or missing name is a `ValueError`."""
         for name in values:
             check_choice("a field's name", name, [field.name for field in fields(cls)])
-        for name in ("operations", "moduli"):
+        for name in (axis.name for axis in fields(cls) if axis.default is MISSING):
             if name not in values:
                 got = f"only {', '.join(values)}" if values else "no field at all"
                 raise ValueError(f"{name} must be given, got {got}")
@@ -184,21 +216,64 @@ class Grid:
 
     def cells(self) -> tuple[Cell, ...]:
         """All cells, each once, always in the same order."""
-        return tuple(
-            Cell(operation, modulus, fraction, kernel, bandwidth, ridge, seed, steps, self.dtype)
-            for operation, modulus, fraction, (kernel, bandwidth), ridge, seed, steps in (
-                itertools.product(*self._axes())
-            )
-        )
+        kernels = {name: _own_parameters(name) for name in self.kernels}
+        cells: dict[Cell, None] = {}
+        for values in itertools.product(*self._values().values()):
+            parameters = dict(zip(PARAMETERS, values, strict=True))
+            for name in _OF_KERNELS - kernels[parameters["kernel"]]:
+                parameters[name] = None
+            cells[Cell(**parameters)] = None
+        return tuple(cells)
 
-    def _axes(self) -> tuple[Collection[Any], ...]:
-        """What is combined: kernels come with their bandwidths, as pairs."""
-        scaled = {
-            (kernel, bandwidth if hasattr(KERNELS[kernel], "bandwidth") else None): None
-            for kernel, bandwidth in itertools.product(self.kernels, self.bandwidths)
+    def _values(self) -> dict[str, Sequence[Any]]:
+        """What is combined, by parameter."""
+        return {
+            name: getattr(self, parameter.axis)
+            if parameter.listed
+            else (getattr(self, parameter.axis),)
+            for name, parameter in PARAMETERS.items()
         }
-        tables = (self.operations, self.moduli, self.train_fractions)
-        return (*tables, scaled, self.ridges, self.seeds, self.n_iterations)
+
+    def _count(self) -> int:
+        """The number of cells, without making any."""
+        lengths = {name: len(values) for name, values in self._values().items()}
+        del lengths["kernel"]
+        of_kernels = {name: lengths.pop(name) for name in _OF_KERNELS}
+        combined = [
+            math.prod(of_kernels[name] for name in _own_parameters(kernel))
+            for kernel in self.kernels
+        ]
+        return sum(combined) * math.prod(lengths.values())
+
+
+def _own_parameters(kernel: str) -> set[str]:
+    """Those of a cell that a kernel has."""
+    return _OF_KERNELS & {own.name for own in fields(KERNELS[kernel])}
+
+
+def _checked_list(parameter: Parameter, values: Any) -> tuple[Any, ...]:
+    name = parameter.axis
+    listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+    if not listed or not values:
+        raise ValueError(f"{name} must be a list of at least one value, got {reprlib.repr(values)}")
+    some = [*itertools.islice(values, MAX_CELLS + 1)]  # a range may have more than fit
+    _check_count(len(some))
+    checked = tuple(parameter.check(name, value) for value in some)
+    if len(set(checked)) < len(checked):
+        ((twice, _),) = Counter(checked).most_common(1)
+        raise ValueError(
+            f"{name} must not repeat a value, got {reprlib.repr(values)} with {twice!r} more than "
+            f"once"
+        )
+    return checked
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_CELLS:
+        raise ValueError(
+            f"a grid must have at most {MAX_CELLS:,} cells, because each becomes a file, got "
+            f"{count:,} or more; make several grids of it"
+        )
 
 
 def _rows(operation: str, p: int, train_fraction: float) -> tuple[int, int]:
@@ -206,9 +281,3 @@ def _rows(operation: str, p: int, train_fraction: float) -> tuple[int, int]:
     total = OPERATIONS[operation].n_cells(p)
     n = int(train_fraction * total)
     return n, total - n
-
-
-def _check_fraction(name: str, value: float) -> float:
-    if check_real(name, value, positive=True) >= 1:
-        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
-    return float(value)

@@ -5,9 +5,9 @@ Every kernel here has a gradient of one of two shapes,
     radial (k depends on ‖x − z‖²_M)      ∇ₓ k(x, z; M) = w(x, z) · M (z − x)
     inner product (k depends on xᵀMz)     ∇ₓ k(x, z; M) = w(x, z) · M z
 
-so that a kernel is told by its values and its scalar weights w; `rfm_tutorial.agop` needs no more.
-To add one, subclass `RadialKernel` or `InnerProductKernel` and say both as functions of ‖x − z‖²_M
-or xᵀMz.
+so that a kernel is told by its values and its scalar weights w; `rfm_tutorial.gradient_sums` needs
+no more. To add one, subclass `RadialKernel` or `InnerProductKernel`, say both as functions of
+‖x − z‖²_M or xᵀMz, and give it its short name in `KERNELS`.
 """
 
 from abc import ABC, abstractmethod
@@ -31,6 +31,11 @@ class Kernel(ABC):
 
     radial: ClassVar[bool]
     """Whether the gradient points along z − x (True) or along z (False)."""
+    n_matrices: ClassVar[int] = 4
+    """How many n × n matrices are in memory at the peak of a fit with predictions: kernel, Cholesky
+    factor, predictions, and what leads from products to values. Measured, and rounded up."""
+    nanoseconds: ClassVar[float] = 15.0
+    """Of one core for one value; measured on the machine of `rfm_tutorial.costs`."""
 
     @in_full_precision
     def __call__(
@@ -49,10 +54,11 @@ class Kernel(ABC):
         Raises
         ------
         ValueError
-            If shapes, dtypes or devices disagree, a value is not finite, or M does not fit.
+            If shapes, dtypes or devices disagree, a value is not finite, M does not fit, or the
+            result would not be finite.
         """
         self._check(X, Z, M)
-        return self.values(X, Z, M)
+        return self._within_range("values", self.values(X, Z, M))
 
     @in_full_precision
     def derivative_weights(
@@ -66,7 +72,7 @@ class Kernel(ABC):
         Parameters and errors are those of `__call__`.
         """
         self._check(X, Z, M)
-        return self.slopes(X, Z, M) * self.slope_scale
+        return self._within_range("derivative weights", self.slopes(X, Z, M) * self.slope_scale)
 
     @property
     def slope_scale(self) -> float:
@@ -95,6 +101,14 @@ class Kernel(ABC):
                 f"{self.slope_scale:.1e}, and the largest number is {largest:.1e}. "
                 f"Take float64, or a parameter nearer to 1"
             )
+
+    def _within_range(self, what: str, numbers: Tensor) -> Tensor:
+        if not numbers.is_meta and not bool(torch.isfinite(numbers).all()):
+            raise ValueError(
+                f"{what} of {self} must be finite, got NaN or infinity: X, Z or the feature matrix "
+                f"is too large for {numbers.dtype}; divide it by a constant"
+            )
+        return numbers
 
     def _check(self, X: Tensor, Z: Tensor, M: Tensor | None) -> None:
         check_matrix("X", X)
@@ -135,9 +149,33 @@ class RadialKernel(Kernel):
     profile(r²) -> k            slope(r²) -> −2 dk/d(r²), up to the constant `slope_scale`
 
     Both must answer r² = ∞, the distance to a row whose numbers are too large for the dtype.
+
+    Parameters
+    ----------
+    bandwidth : the length scale L > 0, in the units of ‖x − z‖_M
     """
 
     radial: ClassVar[bool] = True
+
+    bandwidth: float = 2.5
+
+    def __post_init__(self) -> None:
+        bandwidth = check_real("bandwidth", self.bandwidth, positive=True)
+        # Its square and inverse square are numbers.
+        if not 1e-150 <= bandwidth <= 1e150:
+            raise ValueError(f"bandwidth must lie between 1e-150 and 1e150, got {self.bandwidth!r}")
+        object.__setattr__(self, "bandwidth", bandwidth)
+
+    def check_fits(self, dtype: torch.dtype) -> None:
+        super().check_fits(dtype)
+        # Distances are compared with the bandwidth by their squares.
+        number = torch.finfo(dtype)
+        if not number.tiny <= self.bandwidth**2 <= number.max:
+            raise ValueError(
+                f"{self} does not fit {dtype}: the square of its bandwidth, "
+                f"{self.bandwidth**2:.1e}, is not between {number.tiny:.1e} and {number.max:.1e}. "
+                f"Take float64, or other units"
+            )
 
     @abstractmethod
     def profile(self, squared_distance: Matrix) -> Matrix:
@@ -178,24 +216,6 @@ class InnerProductKernel(Kernel):
         return self.slope(_bilinear(X, Z, M, None))
 
 
-def _check_bandwidth(value: float) -> float:
-    """A length scale whose square and inverse square are numbers."""
-    bandwidth = check_real("bandwidth", value, positive=True)
-    if not 1e-150 <= bandwidth <= 1e150:
-        raise ValueError(f"bandwidth must lie between 1e-150 and 1e150, got {value!r}")
-    return bandwidth
-
-
-def _check_square_fits(kernel: Kernel, bandwidth: float, dtype: torch.dtype) -> None:
-    """Distances are compared with the bandwidth by their squares: those must be numbers, too."""
-    number = torch.finfo(dtype)
-    if not number.tiny <= bandwidth**2 <= number.max:
-        raise ValueError(
-            f"{kernel} does not fit {dtype}: the square of its bandwidth, {bandwidth**2:.1e}, is "
-            f"not between {number.tiny:.1e} and {number.max:.1e}. Take float64, or other units"
-        )
-
-
 @dataclass(frozen=True)
 class GaussianKernel(RadialKernel):
     """k(x, z; M) = exp(−‖x − z‖²_M / 2L²), with weights w = k / L².
@@ -211,18 +231,9 @@ class GaussianKernel(RadialKernel):
     tensor([[0.3679]])
     """
 
-    bandwidth: float = 2.5
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bandwidth", _check_bandwidth(self.bandwidth))
-
     @property
     def slope_scale(self) -> float:
         return 1 / self.bandwidth**2
-
-    def check_fits(self, dtype: torch.dtype) -> None:
-        super().check_fits(dtype)
-        _check_square_fits(self, self.bandwidth, dtype)
 
     def profile(self, squared_distance):
         return squared_distance.mul_(-0.5 / self.bandwidth**2).exp_()
@@ -267,18 +278,12 @@ class LaplaceKernel(RadialKernel):
     tensor([0., 0.])
     """
 
-    bandwidth: float = 2.5
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bandwidth", _check_bandwidth(self.bandwidth))
+    n_matrices: ClassVar[int] = 8
+    nanoseconds: ClassVar[float] = 31.0
 
     @property
     def slope_scale(self) -> float:
         return 1 / self.bandwidth
-
-    def check_fits(self, dtype: torch.dtype) -> None:
-        super().check_fits(dtype)
-        _check_square_fits(self, self.bandwidth, dtype)
 
     def profile(self, squared_distance):
         # The root has no derivative at 0. Filled before and after it, a zero distance is a constant
@@ -325,3 +330,11 @@ class QuadraticKernel(InnerProductKernel):
 
     def slope(self, product):
         return product
+
+
+KERNELS: dict[str, type[Kernel]] = {
+    "gaussian": GaussianKernel,
+    "laplace": LaplaceKernel,
+    "quadratic": QuadraticKernel,
+}
+"""Every kernel by its short name: what sweeps and explorables offer, and tests put to the test."""

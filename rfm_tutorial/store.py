@@ -22,7 +22,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -31,7 +31,7 @@ import torch
 
 import rfm_tutorial
 from rfm_tutorial.checks import check_choice, check_real
-from rfm_tutorial.grids import Cell, Grid
+from rfm_tutorial.grids import PARAMETERS, Cell, Grid
 
 try:
     import pyarrow as pa
@@ -52,15 +52,8 @@ VOLATILE_COLUMNS = ("seconds", "peak_bytes")
 SCHEMA = pa.schema(
     {
         "cell": pa.string(),
-        "operation": pa.string(),
-        "modulus": pa.int64(),
-        "train_fraction": pa.float64(),
-        "kernel": pa.string(),
-        "bandwidth": pa.float64(),  # null for the quadratic kernel
-        "ridge": pa.float64(),
-        "seed": pa.uint64(),
-        "n_iterations": pa.int64(),
-        "dtype": pa.string(),
+        # Null where a kernel has no such parameter.
+        **{name: pa.type_for_alias(p.column) for name, p in PARAMETERS.items()},
         "iteration": pa.int64(),
         "train_accuracy": pa.float64(),
         "test_accuracy": pa.float64(),
@@ -294,7 +287,7 @@ def jump_table(
         If an argument does not fit, no cell is left, or the cells differ in something else, which
         a median would mix.
     """
-    names = [field.name for field in fields(Cell)]
+    names = [*PARAMETERS]
     needed = ["cell", *names, "iteration", "test_accuracy", "error"]
     if not isinstance(table, pa.Table):
         raise TypeError(f"table must be one that read_sweep gave, got {type(table).__name__}")

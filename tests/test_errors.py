@@ -44,7 +44,7 @@ from rfm_tutorial import (
     transform_inputs,
 )
 from rfm_tutorial.checks import check_labels, check_matrix
-from rfm_tutorial.modular import MultiTask
+from rfm_tutorial.tasks import MultiTask
 
 pytestmark = pytest.mark.usefixtures("no_type_checks")
 

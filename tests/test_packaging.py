@@ -77,7 +77,7 @@ def test_the_tests_of_the_sdist_run(built: Path, tmp_path: Path) -> None:
     (folder,) = tmp_path.iterdir()
     # Without the package of this checkout: the doctests fail if another one is imported.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "pytest", "tests/test_modular.py", "rfm_tutorial/modular.py"]
+    command = [sys.executable, "-m", "pytest", "tests/test_tasks.py", "rfm_tutorial/tasks.py"]
     run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     for name in ("Makefile", "requirements.txt", "book/01-clock-arithmetic.ipynb", ".ci/run"):

@@ -24,8 +24,10 @@ import pytest
 import torch
 from joblib.externals.loky import get_reusable_executor
 
-from rfm_tutorial import RFM, GaussianKernel, ModularTask, plots, store, sweep
+from rfm_tutorial import RFM, GaussianKernel, ModularTask, costs, plots, store, sweep
+from rfm_tutorial.costs import estimate_cost, memory_needed
 from rfm_tutorial.grids import Cell, Grid
+from rfm_tutorial.runs import run_cell
 from rfm_tutorial.store import (
     SCHEMA,
     VOLATILE_COLUMNS,
@@ -34,7 +36,7 @@ from rfm_tutorial.store import (
     jump_table,
     read_sweep,
 )
-from rfm_tutorial.sweep import estimate_cost, main, memory_needed, run_cell, run_sweep
+from rfm_tutorial.sweep import main, run_sweep
 
 GRID = Grid(["add", "div"], [5, 7], [0.4, 0.6], seeds=[0, 1], n_iterations=[4])
 SLOWER = Grid(["add", "sub", "mul", "div"], [11], [0.4, 0.6], seeds=[0, 1], n_iterations=[100])
@@ -844,7 +846,7 @@ def test_the_memory_of_a_container_counts(monkeypatch: pytest.MonkeyPatch) -> No
     read = Path.read_text
     limit = lambda path, *rest: "1e9" if path.name == "memory.max" else read(path, *rest)  # noqa: E731
     monkeypatch.setattr(Path, "read_text", limit)
-    assert sweep._free_memory() == 1e9
+    assert costs._free_memory() == 1e9
 
 
 def test_the_cost_is_said_and_of_the_right_size() -> None:
@@ -872,7 +874,7 @@ def test_memory_needed_is_an_upper_bound_for_a_worker(tmp_path: Path) -> None:
 
 def test_time_grows_with_the_cube_of_the_rows() -> None:
     small, large = (Grid(["add"], [p]).cells()[0] for p in (499, 997))
-    ratio = sweep.reference_seconds(large) / sweep.reference_seconds(small)
+    ratio = costs.reference_seconds(large) / costs.reference_seconds(small)
     assert ratio == pytest.approx((997 / 499) ** 6, rel=0.1)
 
 
@@ -1014,7 +1016,7 @@ def test_without_the_extra_the_help_is_shown_and_a_run_says_what_to_install(tmp_
 def test_without_the_extra_every_function_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_MISSING", ["joblib"])
+    monkeypatch.setitem(sys.modules, "joblib", None)  # as if it were not installed
     for use in (
         lambda: run_cell(GRID.cells()[0]),
         lambda: estimate_cost(GRID.cells()),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.exercises.judging import Exercise, normal
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.tasks import ModularTask
 
 
 def _census(pairs: Tensor, p: int) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.exercises.judging import Exercise
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.tasks import ModularTask
 
 
 def _one_hot(pairs: Tensor, p: int) -> Tensor:

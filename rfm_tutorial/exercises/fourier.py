@@ -6,7 +6,7 @@ from torch import Tensor
 from rfm_tutorial.circulant import circulant_matrix
 from rfm_tutorial.exercises.judging import Exercise, normal
 from rfm_tutorial.fourier import dft_matrix
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.tasks import ModularTask
 
 
 def _scores(a: int, b: int, p: int, conjugate: str = "b") -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.kernels import GaussianKernel
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.tasks import ModularTask
 
 _NO_RIDGE = "this is right without a ridge: it is not used."
 

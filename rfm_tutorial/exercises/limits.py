@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial.exercises.judging import Exercise
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.tasks import ModularTask
 
 
 def _jumps(runs: list[list[float]], threshold: float) -> list[float]:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rfm_tutorial.circulant import circulant_matrix, impose_circulant
 from rfm_tutorial.exercises.judging import Exercise, normal, psd
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.tasks import ModularTask
 
 shift = Exercise(
     reference=lambda C: float(torch.linalg.matrix_norm(C, 2)),

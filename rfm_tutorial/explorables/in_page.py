@@ -9,9 +9,10 @@ from typing import cast
 import traitlets
 
 from rfm_tutorial.checks import check_choice, check_integer, check_real
+from rfm_tutorial.datasets import Split
 from rfm_tutorial.explorables.base import Explorable
 from rfm_tutorial.explorables.wording import SYMBOLS, rounded
-from rfm_tutorial.modular import ModularTask, Split
+from rfm_tutorial.tasks import ModularTask
 
 MODULI = (11, 13, 17, 19, 23)
 FRACTIONS = (0.3, 0.9)

@@ -18,12 +18,13 @@ from rfm_tutorial import plots
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.explorables.grok import LAST, MEASURES, packed_runs
 from rfm_tutorial.explorables.wording import SYMBOLS
-from rfm_tutorial.kernels import GaussianKernel, Kernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.modular import ModularTask
+from rfm_tutorial.kernels import KERNELS, Kernel, RadialKernel
 from rfm_tutorial.number_theory import is_prime
 from rfm_tutorial.rfm import RFM, RFMStep
+from rfm_tutorial.tasks import ModularTask
 
-KERNELS = ("Gaussian", "Laplace", "quadratic")
+PEOPLE = {"gaussian": "Gaussian", "laplace": "Laplace"}
+"""Kernels that are named after somebody have a capital letter."""
 PRIMES = [p for p in range(5, 98) if is_prime(p)]
 DRAW_EVERY = 0.5
 """Seconds between two drawings, so that quick runs are not slowed down by their picture."""
@@ -71,7 +72,10 @@ class Laboratory(ipywidgets.VBox):
             options=PRIMES, value=modulus, description="modulus p", **plain
         )
         self.kernel = ipywidgets.Dropdown(
-            options=KERNELS, value=kernel, description="kernel", **plain
+            options=[PEOPLE.get(name, name) for name in KERNELS],
+            value=kernel,
+            description="kernel",
+            **plain,
         )
         self.bandwidth = ipywidgets.FloatSlider(
             value=2.5, min=0.5, max=10, step=0.5, description="bandwidth L", **plain
@@ -166,15 +170,17 @@ class Laboratory(ipywidgets.VBox):
         hidden = (split.X_test, split.Y_test)
         rfm.fit(split.X_train, split.Y_train, validation=hidden, progress=False, on_step=note)
 
+    @property
+    def _radial(self) -> bool:
+        """Whether the kernel has a bandwidth."""
+        return issubclass(KERNELS[cast(str, self.kernel.value).lower()], RadialKernel)
+
     def _machine(self) -> Kernel:
-        if self.kernel.value == "quadratic":
-            return QuadraticKernel()
-        kind = GaussianKernel if self.kernel.value == "Gaussian" else LaplaceKernel
-        return kind(self.bandwidth.value)
+        parameters = {"bandwidth": self.bandwidth.value} if self._radial else {}
+        return KERNELS[cast(str, self.kernel.value).lower()](**parameters)
 
     def _kernel_changed(self, _: object = None) -> None:
-        """The quadratic kernel has no bandwidth."""
-        self.bandwidth.disabled = self.kernel.value == "quadratic"
+        self.bandwidth.disabled = not self._radial
 
     def _say(self, text: str) -> None:
         self.status.value = f'<p role="status">{html.escape(text)}</p>'

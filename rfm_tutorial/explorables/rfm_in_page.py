@@ -11,8 +11,9 @@ from rfm_tutorial.explorables.in_page import GIVEN, InPage, check_settings
 from rfm_tutorial.explorables.wording import rounded
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import SingularKernelError
-from rfm_tutorial.modular import ModularTask
-from rfm_tutorial.rfm import RFM, accuracy
+from rfm_tutorial.metrics import accuracy
+from rfm_tutorial.rfm import RFM
+from rfm_tutorial.tasks import ModularTask
 
 LAST = 30
 BANDWIDTHS = (0.5, 10.0)

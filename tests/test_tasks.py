@@ -10,10 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfm_tutorial import OPERATIONS, ModularTask, Split
+from rfm_tutorial import OPERATIONS, Dataset, ModularTask, Split, Task
 from rfm_tutorial.checks import free_memory
-from rfm_tutorial.modular import MultiTask, one_hot
+from rfm_tutorial.datasets import one_hot
 from rfm_tutorial.number_theory import check_prime, is_prime
+from rfm_tutorial.tasks import MultiTask
 
 # What a∘b means, on Python's integers, which do not overflow.
 MEANING = {
@@ -126,7 +127,7 @@ def test_what_a_split_takes_is_estimated_from_above_and_not_by_far(
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        "rfm_tutorial.modular.check_memory", lambda what, *rest: asked.append(rest[0])
+        "rfm_tutorial.tasks.check_memory", lambda what, *rest: asked.append(rest[0])
     )
     for dtype in (torch.float32, torch.float64):
         for table in (ModularTask("add", 61), MultiTask(("add", "div"), 23)):
@@ -362,3 +363,130 @@ def test_a_composite_is_refused_with_the_primes_on_either_side(n: int) -> None:
     assert is_prime(above)
     assert below < n < above
     assert not any(is_prime(between) for between in range(below + 1, above))
+
+
+# Tables of one's own
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(-1, 9), min_size=4, max_size=4), min_size=4, max_size=4),
+    seed=st.integers(0, 2**31),
+)
+def test_any_table_is_a_task(rows: list[list[int]], seed: int) -> None:
+    cells = [([a, b], rows[a][b]) for a in range(4) for b in range(4) if rows[a][b] >= 0]
+    if not cells:
+        with pytest.raises(ValueError, match="table must have labels from 0 on"):
+            Task.from_table(torch.tensor(rows))
+        return
+    task = Task.from_table(torch.tensor(rows))
+    assert task.pairs.tolist() == [pair for pair, _ in cells]
+    assert task.labels.tolist() == [label for _, label in cells]
+    assert task.n_classes == max(label for _, label in cells) + 1
+    if len(cells) < 2:
+        return
+    split = task.split(0.5, seed)
+    for part in ("train", "test"):
+        X, Y, y, digits = (getattr(split, f"{name}_{part}") for name in ("X", "Y", "y", "pairs"))
+        assert torch.equal(X, task.encode(digits))
+        assert torch.equal(Y, one_hot(y, task.n_classes))
+        assert [rows[a][b] for a, b in digits.tolist()] == y.tolist()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_table_of_an_operation_gives_the_same_splits(operation: str) -> None:
+    task = ModularTask(operation, 7)
+    own = Task.from_table(task.table)
+    assert isinstance(task, Task)
+    assert torch.equal(own.pairs, task.pairs)
+    assert torch.equal(own.split(0.4, 3).X_train, task.split(0.4, 3).X_train)
+    assert torch.equal(own.split(0.4, 3).y_test, task.split(0.4, 3).y_test)
+
+
+def test_a_task_keeps_its_table_and_survives_pickling() -> None:
+    table = torch.tensor([[0, 5], [-1, 1]])
+    task = Task.from_table(table)
+    table.zero_()
+    assert task.labels.tolist() == [0, 5, 1]
+    assert repr(task) == "Task(2 digits, 6 classes, 3 pairs)"
+    assert torch.equal(pickle.loads(pickle.dumps(task)).table, task.table)
+
+
+@pytest.mark.usefixtures("no_type_checks")
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (torch.zeros(2, 3).long(), r"table must have shape \(m, m\), got \(2, 3\)"),
+        (torch.zeros(4).long(), r"table must have shape \(m, m\), got \(4,\)"),
+        (torch.zeros(0, 0).long(), r"table must have shape \(m, m\), got \(0, 0\)"),
+        (torch.zeros(2, 2), r"must be int64 labels, got torch.float32; table.long\(\) converts"),
+        (torch.full((2, 2), -2), "where there is none, got values from -2 to -2"),
+        (torch.full((2, 2), -1), "table must have labels from 0 on"),
+        (torch.zeros(2, 2, device="meta").long(), "table must hold numbers"),
+    ],
+)
+def test_what_is_no_table_of_labels_is_refused(table: torch.Tensor, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Task.from_table(table)
+    with pytest.raises(TypeError, match=r"table must be a torch\.Tensor, got list"):
+        Task.from_table([[0]])  # pyright: ignore[reportArgumentType]
+
+
+# Data that are no table
+
+
+@given(n=st.integers(2, 40), fraction=st.floats(0.5, 0.95), seed=st.integers(0, 2**31))
+def test_a_split_of_a_dataset_is_a_partition(n: int, fraction: float, seed: int) -> None:
+    X = torch.arange(3.0 * n).reshape(n, 3)
+    y = torch.arange(n) % 4
+    split = Dataset(X, y, 5).split(fraction, seed)
+    assert len(split.X_train) == int(fraction * n)
+    rows = torch.cat([split.X_train, split.X_test])
+    order = rows[:, 0].argsort()
+    assert torch.equal(rows[order], X)
+    assert torch.equal(torch.cat([split.y_train, split.y_test])[order], y)
+    assert torch.equal(torch.cat([split.Y_train, split.Y_test])[order].argmax(1), y)
+    assert split.Y_test.shape[1] == 5
+    assert split.pairs_train.shape == (len(split.X_train), 0)
+
+
+def test_a_split_of_a_dataset_keeps_its_type_unless_another_is_asked_for() -> None:
+    data = Dataset(torch.ones(4, 2), torch.tensor([0, 1, 0, 1]), 2)
+    assert data.split().X_train.dtype == torch.float32
+    assert data.split(dtype=torch.float64).Y_test.dtype == torch.float64
+    assert data.split(device="meta").X_train.is_meta
+    assert repr(data) == "Dataset(X=float32 (4, 2), y=int64 (4,), n_classes=2)"
+
+
+def test_a_dataset_and_a_task_of_the_same_rows_are_cut_alike() -> None:
+    task = ModularTask("add", 5)
+    data = Dataset(task.encode(task.pairs), task.labels, task.n_classes)
+    for one, other in zip(data.split(0.3, 4)[:6], task.split(0.3, 4), strict=False):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.usefixtures("no_type_checks")
+@pytest.mark.parametrize(
+    ("X", "y", "n_classes", "said"),
+    [
+        (torch.ones(3), torch.tensor([0, 1, 0]), 2, r"X must have 2 dimensions, got shape \(3,\)"),
+        (torch.ones(3, 1), torch.tensor([0, 1]), 2, r"y must have shape \(3,\), got \(2,\)"),
+        (torch.ones(2, 1), torch.tensor([0.0, 1]), 2, r"y must be int64 class numbers"),
+        (torch.ones(2, 1), torch.tensor([0, 2]), 2, "y must lie in 0 … 1, got values from 0 to 2"),
+        (torch.ones(2, 1), torch.tensor([0, 0]), 0, "n_classes must be an integer ≥ 1, got 0"),
+        (torch.ones(2, 1) / 0, torch.tensor([0, 0]), 1, "X must be finite"),
+    ],
+)
+def test_what_is_no_dataset_is_refused(
+    X: torch.Tensor, y: torch.Tensor, n_classes: int, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        Dataset(X, y, n_classes)
+
+
+def test_a_split_says_its_shapes() -> None:
+    assert repr(ModularTask("add", 7).split(0.5)) == (
+        "Split(X_train=float64 (24, 14), Y_train=float64 (24, 7), y_train=int64 (24,), "
+        "X_test=float64 (25, 14), Y_test=float64 (25, 7), y_test=int64 (25,), "
+        "pairs_train=int64 (24, 2), pairs_test=int64 (25, 2))"
+    )
+    assert "float64 (24, 14) on meta" in repr(ModularTask("add", 7).split(device="meta"))

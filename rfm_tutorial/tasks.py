@@ -1,0 +1,302 @@
+"""Tables as data: every pair of digits that has a label, and a seeded split.
+
+An input is two one-hot halves, x = e_a ⊕ e_b; a target is the one-hot vector of the label, which
+is (a∘b) mod p in modular arithmetic and anything else in a table of one's own.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from rfm_tutorial.checks import (
+    check_choice,
+    check_labels,
+    check_memory,
+    check_numbers,
+    check_tensor,
+    shown,
+)
+from rfm_tutorial.datasets import Labelled, encode_digits
+from rfm_tutorial.operations import OPERATIONS
+
+
+class Task(Labelled):
+    """A table: all pairs (a, b) of m digits that have a label. `Task.from_table` makes one.
+
+    Examples
+    --------
+    >>> smaller = Task.from_table(torch.tensor([[0, 0], [1, 0]]))
+    >>> smaller.pairs.tolist(), smaller.labels
+    ([[0, 0], [0, 1], [1, 0], [1, 1]], tensor([0, 0, 1, 0]))
+    """
+
+    @staticmethod
+    def from_table(table: Int[Tensor, "m m"]) -> "Task":
+        """The task of any table of labels.
+
+        Parameters
+        ----------
+        table : (m, m) int64, the label of every cell (a, b), −1 where it has none. There may be
+            more labels than digits, or fewer
+
+        Raises
+        ------
+        ValueError
+            If the table is not square, not int64, has an entry below −1 or no label at all.
+
+        Examples
+        --------
+        >>> absolute_difference = (torch.arange(6)[:, None] - torch.arange(6)).abs()
+        >>> task = Task.from_table(absolute_difference)
+        >>> task, task.split().X_train.shape
+        (Task(6 digits, 6 classes, 36 pairs), torch.Size([18, 12]))
+        """
+        return Task(table)
+
+    def __init__(self, table: Int[Tensor, "m m"]) -> None:
+        self._table = _checked_table(table)
+
+    def __repr__(self) -> str:
+        rows = self._size[0]
+        return f"Task({self.n_digits} digits, {self.n_classes} classes, {rows} pairs)"
+
+    @cached_property
+    def table(self) -> Int[Tensor, "m m"]:
+        """The label of every cell (a, b), (m, m) int64, −1 where it has none."""
+        return self._table
+
+    @property
+    def n_digits(self) -> int:
+        """How many digits there are."""
+        return len(self.table)
+
+    @property
+    def n_classes(self) -> int:
+        """How many labels there are: the largest one and 1 more."""
+        return int(self.table.max()) + 1
+
+    # Made when they are asked for: a table too large for any memory can still be described.
+    @cached_property
+    def pairs(self) -> Int[Tensor, "N 2"]:
+        """All pairs (a, b) that have a label, (N, 2) int64, row-major."""
+        return (self.table >= 0).nonzero().contiguous()
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " N"]:
+        """The label of each pair, (N,) int64."""
+        return self.table[self.table >= 0]
+
+    def encode(
+        self, pairs: Int[Tensor, "n 2"], dtype: torch.dtype = torch.float64
+    ) -> Float[Tensor, "n d"]:
+        """Rows e_a ⊕ e_b, shape (n, 2p), for digit pairs (a, b), on the pairs' device.
+
+        Raises
+        ------
+        ValueError
+            If the pairs are not an int64 (n, 2) tensor with digits in 0 … p − 1, or the dtype is
+            not float32 or float64.
+        """
+        _check_digits("pairs", pairs, self.n_digits)
+        return encode_digits(pairs, (self.n_digits, self.n_digits), dtype)
+
+    @property
+    def _size(self) -> tuple[int, int, int]:
+        return int((self.table >= 0).sum()), 2 * self.n_digits, self.n_classes
+
+    def _inputs(self, rows, dtype):
+        return self.encode(self.pairs[rows], dtype)
+
+
+@dataclass(frozen=True)
+class ModularTask(Task):
+    """The table of one operation: all pairs (a, b) and the label a∘b mod p of each.
+
+    Parameters
+    ----------
+    operation : "add", "sub", "mul", "div", or a polynomial from `OPERATIONS`
+    modulus : p ≥ 2; prime for "div", which leaves out b = 0
+
+    Examples
+    --------
+    >>> task = ModularTask("add", 5)
+    >>> task.pairs[7], task.labels[7]
+    (tensor([1, 2]), tensor(3))
+    >>> split = task.split(train_fraction=0.5, seed=0)
+    >>> split.X_train.shape, split.Y_test.shape
+    (torch.Size([12, 10]), torch.Size([13, 5]))
+    """
+
+    operation: str
+    modulus: int
+
+    def __post_init__(self) -> None:
+        check_choice("operation", self.operation, OPERATIONS)
+        object.__setattr__(self, "modulus", OPERATIONS[self.operation].check_table(self.modulus))
+
+    @cached_property
+    def table(self) -> Int[Tensor, "p p"]:
+        """The label of every cell (a, b), (p, p) int64, −1 where it has none."""
+        _check_table(self, self._size[0])
+        return OPERATIONS[self.operation].table(self.modulus)
+
+    @property
+    def n_digits(self) -> int:
+        """The modulus p: digits are 0 … p − 1."""
+        return self.modulus
+
+    @property
+    def n_classes(self) -> int:
+        """The modulus p: labels are 0 … p − 1."""
+        return self.modulus
+
+    @property
+    def _size(self) -> tuple[int, int, int]:
+        p = self.modulus
+        return OPERATIONS[self.operation].n_cells(p), 2 * p, p
+
+    def _check_split(self, needed: float, dtype: torch.dtype) -> None:
+        _check_split(self, needed, dtype)
+
+
+@dataclass(frozen=True)
+class MultiTask(Labelled):
+    """Several operations on the same digits: their tables one below the other, with a task digit.
+
+    An input is x = e_a ⊕ e_b ⊕ e_task, and its label that of the task's operation.
+
+    Parameters
+    ----------
+    operations : names as for `ModularTask`, each once; task number t means operations[t]
+    modulus : p ≥ 2; prime where "div" is among the operations
+
+    Source: the experiment on several tasks in the appendix of arXiv 2407.20199.
+
+    Examples
+    --------
+    >>> task = MultiTask(("add", "sub"), 5)
+    >>> task.pairs[32], task.tasks[32], task.labels[32]
+    (tensor([1, 2]), tensor(1), tensor(4))
+    >>> task.split().X_train.shape
+    torch.Size([25, 12])
+    """
+
+    operations: tuple[str, ...]
+    modulus: int
+
+    def __post_init__(self) -> None:
+        names = self.operations
+        if not isinstance(names, tuple) or not names or len({*map(repr, names)}) < len(names):
+            raise ValueError(
+                f"operations must be a tuple of different names such as ('add', 'sub'), "
+                f"got {shown(names)}"
+            )
+        object.__setattr__(self, "modulus", self._tables[0].modulus)
+
+    @property
+    def _tables(self) -> list[ModularTask]:
+        return [ModularTask(name, self.modulus) for name in self.operations]
+
+    @property
+    def n_classes(self) -> int:
+        """The modulus p: labels are 0 … p − 1."""
+        return self.modulus
+
+    @property
+    def _size(self) -> tuple[int, int, int]:
+        rows = sum(table._size[0] for table in self._tables)
+        return rows, 2 * self.modulus + len(self.operations), self.modulus
+
+    def _check_split(self, needed: float, dtype: torch.dtype) -> None:
+        _check_split(self, needed, dtype)
+
+    @cached_property
+    def pairs(self) -> Int[Tensor, "N 2"]:
+        """The pairs of all tables, (N, 2) int64."""
+        _check_table(self, self._size[0])
+        return torch.cat([table.pairs for table in self._tables])
+
+    @cached_property
+    def labels(self) -> Int[Tensor, " N"]:
+        """The label of each pair, (N,) int64."""
+        _check_table(self, self._size[0])
+        return torch.cat([table.labels for table in self._tables])
+
+    @cached_property
+    def tasks(self) -> Int[Tensor, " N"]:
+        """The task number of each pair, (N,) int64."""
+        sizes = torch.tensor([table._size[0] for table in self._tables], device="cpu")
+        return torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
+
+    def encode(
+        self,
+        pairs: Int[Tensor, "n 2"],
+        tasks: Int[Tensor, " n"],
+        dtype: torch.dtype = torch.float64,
+    ) -> Float[Tensor, "n d"]:
+        """Rows e_a ⊕ e_b ⊕ e_task, shape (n, 2p + number of tasks), on the pairs' device.
+
+        Raises
+        ------
+        ValueError
+            As for `ModularTask.encode`, or if the tasks are not one task number per pair.
+        """
+        _check_digits("pairs", pairs, self.modulus)
+        check_labels("tasks", tasks, len(pairs), len(self.operations), device=pairs.device)
+        digits = torch.cat([pairs, tasks[:, None]], dim=1)
+        return encode_digits(digits, (self.modulus, self.modulus, len(self.operations)), dtype)
+
+    def _inputs(self, rows, dtype):
+        return self.encode(self.pairs[rows], self.tasks[rows], dtype)
+
+
+def _check_table(table: object, rows: int) -> None:
+    # Pairs, labels, and two numbers on the way to a label.
+    check_memory(f"{table!r} with its {rows} pairs", 40.0 * rows, "take a smaller modulus")
+
+
+def _check_split(task: ModularTask | MultiTask, needed: float, dtype: torch.dtype) -> None:
+    check_memory(
+        f"a split of {task._size[0]} rows with modulus {task.modulus} in {dtype}",
+        needed,
+        "take a smaller modulus",
+    )
+
+
+def _checked_table(table: Tensor) -> Tensor:
+    """A copy of a table of labels, on the CPU."""
+    check_numbers("table", check_tensor("table", table, whole=True))
+    if table.ndim != 2 or len(table) != table.shape[1] or len(table) == 0:
+        raise ValueError(f"table must have shape (m, m), got {tuple(table.shape)}")
+    if table.dtype != torch.int64:
+        raise ValueError(
+            f"table must be int64 labels, got {table.dtype}"
+            + ("; table.long() converts whole numbers" if not table.is_complex() else "")
+        )
+    low, high = int(table.min()), int(table.max())
+    if low < -1 or high < 0:
+        raise ValueError(
+            f"table must have labels from 0 on, and −1 where there is none, got values from {low} "
+            f"to {high}"
+        )
+    return table.to("cpu", copy=True)
+
+
+def _check_digits(name: str, value: Tensor, modulus: int) -> None:
+    """Pairs of digits: an int64 tensor of shape (n, 2) with entries in 0 … p − 1."""
+    check_tensor(name, value, whole=True)
+    if value.ndim != 2 or value.shape[1] != 2:
+        hint = f"; {name}[None] is one pair" if value.shape == (2,) else ""
+        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}{hint}")
+    if value.dtype != torch.int64:
+        raise ValueError(
+            f"{name} must be int64 digits, got {value.dtype}; {name}.long() converts whole numbers"
+        )
+    if not value.is_meta and not bool(((value >= 0) & (value < modulus)).all()):
+        raise ValueError(
+            f"{name} must lie in 0 … {modulus - 1}, "
+            f"got values from {int(value.min())} to {int(value.max())}"
+        )
