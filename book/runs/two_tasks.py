@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from rfm_tutorial import RFM, GaussianKernel, ModularTask
-from rfm_tutorial.modular import one_hot
+from rfm_tutorial.datasets import one_hot
 
 CASES = [
     {"modulus": modulus, "task": task, "seed": seed}
@@ -23,7 +23,7 @@ SAMPLE = {"modulus": 31, "task": "both", "seed": 4, "n_iterations": 3}
 OPERATIONS = {"add": "add", "squares": "x^2+y^2"}
 
 
-def run(modulus: int, task: str, seed: int, n_iterations: int = 15) -> list[dict[str, Any]]:
+def run(modulus: int, task: str, seed: int, n_iterations: int = 12) -> list[dict[str, Any]]:
     """One split."""
     p = modulus
     names = list(OPERATIONS) if task == "both" else [task]
