@@ -88,6 +88,14 @@ def slower(tmp_path_factory: pytest.TempPathFactory) -> "pa.Table":
 
 
 @pytest.fixture(scope="session")
+def built() -> Path:
+    """The folder of the graded assignments."""
+    from handouts import built_assignments
+
+    return built_assignments()
+
+
+@pytest.fixture(scope="session")
 def site() -> Path:
     """Build the website, which executes only what changed since the last time."""
     run = website.build(website.ROOT)
