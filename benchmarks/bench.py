@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from rfm_tutorial import RFM, GaussianKernel, ModularTask, plots, psd_power
-from rfm_tutorial.agop import find_groups, kernel_agop
+from rfm_tutorial.gradient_sums import kernel_agop
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
+from rfm_tutorial.shared_ones import find_groups
 
 KERNEL = GaussianKernel(2.5)
 PARTS = ("kernel", "solve", "agop", "root")

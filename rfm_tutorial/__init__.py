@@ -1,6 +1,5 @@
 """Recursive Feature Machines that grok modular arithmetic, and the tools to see why."""
 
-from rfm_tutorial.agop import agop, per_output_agop, predictor_agop
 from rfm_tutorial.checks import NotFittedError
 from rfm_tutorial.circulant import (
     circulant_block,
@@ -15,25 +14,24 @@ from rfm_tutorial.features import (
     random_circulant_features,
 )
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
+from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
-from rfm_tutorial.linalg import SingularKernelError, default_device, psd_power
+from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.networks import (
-    EpochRecord,
-    QuadraticNetwork,
-    ReLUNetwork,
+from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork
+from rfm_tutorial.neural_features import (
     agop_trace,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
-    train_network,
-    transform_inputs,
 )
 from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
-from rfm_tutorial.rfm import RFM, KernelRidge, RFMStep
+from rfm_tutorial.rfm import RFM, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
 from rfm_tutorial.tasks import ModularTask, MultiTask, Task
+from rfm_tutorial.training import EpochRecord, train_network, transform_inputs
 
 __version__ = "0.1.0"
 
@@ -63,7 +61,6 @@ __all__ = [
     "circulant_deviation",
     "class_deviation",
     "class_means",
-    "default_device",
     "discrete_log_order",
     "dominant_frequencies",
     "fourier_multiplication",

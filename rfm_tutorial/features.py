@@ -145,10 +145,7 @@ def random_circulant_features(
     0.0
     1.0
     """
-    n = _arranged_size(operation, modulus, dtype)
-    device = check_device(device)
-    row = torch.randn(n, dtype=torch.float64, generator=seeded_generator(seed), device="cpu")
-    return block_features(circulant_matrix(row), operation).to(device, dtype)
+    return _features_of_noise(operation, modulus, seed, dtype, device, circulant=True)
 
 
 def random_block_features(
@@ -170,17 +167,25 @@ def random_block_features(
     >>> circulant_deviation(circulant_block(M, "add")) > 0.9
     True
     """
-    n = _arranged_size(operation, modulus, dtype)
-    device = check_device(device)
-    block = torch.randn(n, n, dtype=torch.float64, generator=seeded_generator(seed), device="cpu")
-    return block_features(block, operation).to(device, dtype)
+    return _features_of_noise(operation, modulus, seed, dtype, device, circulant=False)
 
 
-def _arranged_size(operation: str, modulus: int, dtype: torch.dtype) -> int:
-    """Rows of the arranged block of a task, after checking what describes the task."""
+def _features_of_noise(
+    operation: str,
+    modulus: int,
+    seed: int,
+    dtype: torch.dtype,
+    device: torch.device | str | None,
+    circulant: bool,
+) -> Float[Tensor, "d d"]:
     check_choice("operation", operation, GROUP_OPERATIONS)
     check_integer("modulus", modulus, at_least=2, at_most=MODULUS_MAX)
     check_dtype(dtype)
     # The arranged block, its singular vectors, and four times the feature matrix.
     check_memory(f"features of modulus {modulus}", 200.0 * modulus**2, "take a smaller modulus")
-    return len(OPERATIONS[operation].order(modulus)[0])
+    n = len(OPERATIONS[operation].order(modulus)[0])
+    device = check_device(device)
+    size = (n,) if circulant else (n, n)
+    noise = torch.randn(size, dtype=torch.float64, generator=seeded_generator(seed), device="cpu")
+    block = circulant_matrix(noise) if circulant else noise
+    return block_features(block, operation).to(device, dtype)

@@ -5,9 +5,9 @@ Every kernel here has a gradient of one of two shapes,
     radial (k depends on ‖x − z‖²_M)      ∇ₓ k(x, z; M) = w(x, z) · M (z − x)
     inner product (k depends on xᵀMz)     ∇ₓ k(x, z; M) = w(x, z) · M z
 
-so that a kernel is told by its values and its scalar weights w; `rfm_tutorial.agop` needs no more.
-To add one, subclass `RadialKernel` or `InnerProductKernel`, say both as functions of ‖x − z‖²_M or
-xᵀMz, and give it its short name in `KERNELS`.
+so that a kernel is told by its values and its scalar weights w; `rfm_tutorial.gradient_sums` needs
+no more. To add one, subclass `RadialKernel` or `InnerProductKernel`, say both as functions of
+‖x − z‖²_M or xᵀMz, and give it its short name in `KERNELS`.
 """
 
 from abc import ABC, abstractmethod
@@ -54,10 +54,11 @@ class Kernel(ABC):
         Raises
         ------
         ValueError
-            If shapes, dtypes or devices disagree, a value is not finite, or M does not fit.
+            If shapes, dtypes or devices disagree, a value is not finite, M does not fit, or the
+            result would not be finite.
         """
         self._check(X, Z, M)
-        return self.values(X, Z, M)
+        return self._within_range("values", self.values(X, Z, M))
 
     @in_full_precision
     def derivative_weights(
@@ -71,7 +72,7 @@ class Kernel(ABC):
         Parameters and errors are those of `__call__`.
         """
         self._check(X, Z, M)
-        return self.slopes(X, Z, M) * self.slope_scale
+        return self._within_range("derivative weights", self.slopes(X, Z, M) * self.slope_scale)
 
     @property
     def slope_scale(self) -> float:
@@ -100,6 +101,14 @@ class Kernel(ABC):
                 f"{self.slope_scale:.1e}, and the largest number is {largest:.1e}. "
                 f"Take float64, or a parameter nearer to 1"
             )
+
+    def _within_range(self, what: str, numbers: Tensor) -> Tensor:
+        if not numbers.is_meta and not bool(torch.isfinite(numbers).all()):
+            raise ValueError(
+                f"{what} of {self} must be finite, got NaN or infinity: X, Z or the feature matrix "
+                f"is too large for {numbers.dtype}; divide it by a constant"
+            )
+        return numbers
 
     def _check(self, X: Tensor, Z: Tensor, M: Tensor | None) -> None:
         check_matrix("X", X)

@@ -14,11 +14,6 @@ class SingularKernelError(torch.linalg.LinAlgError):  # pyright: ignore[reportPr
     """The kernel matrix has no unique solution at this precision. Nothing was added to it."""
 
 
-def default_device() -> torch.device:
-    """The first GPU if torch sees one, otherwise the CPU. For notebooks; the package never asks."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def own(tensor: Tensor) -> Tensor:
     """The numbers of a tensor in memory of their own: row-major, aligned, without a history.
 

@@ -8,164 +8,39 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from rfm_tutorial.agop import find_groups, loop_agop
 from rfm_tutorial.checks import (
     check_fitted,
     check_flag,
     check_integer,
     check_matrix,
-    check_memory,
     check_numbers,
     check_real,
+    in_short,
     shown,
 )
-from rfm_tutorial.diagnosis import CenteringWatch, why_singular, why_without_gradient
+from rfm_tutorial.diagnosis import CenteringWatch, why_without_gradient
+from rfm_tutorial.gradient_sums import loop_agop
+from rfm_tutorial.kernel_ridge import KernelRidge, check_kernel, check_size, solve
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
 from rfm_tutorial.linalg import (
     SingularKernelError,
     Workspace,
     own,
     psd_power,
-    solve_positive_definite,
 )
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.precision import in_full_precision
-from rfm_tutorial.saving import SETTINGS, read_model, write_model
+from rfm_tutorial.saving import read_model, write_model
+from rfm_tutorial.shared_ones import find_groups
 
 
-class KernelRidge:
-    """Kernel ridge regression f(x) = Σ_i α_i k(x, z_i; M), with (K + ridge·I) α = Y.
-
-    A fitted model holds copies: neither gradients nor later changes of X, Y or M reach it.
-
-    Parameters
-    ----------
-    kernel : a kernel object, for example `GaussianKernel(2.5)`
-    ridge : ≥ 0, added to the diagonal of K; 0 interpolates
-
-    Attributes (after `fit`)
-    ------------------------
-    centers_ : (n, d), the training inputs
-    dual_coef_ : (n, c), α
-    feature_matrix_ : (d, d) or None for the identity
-
-    Examples
-    --------
-    >>> from rfm_tutorial import GaussianKernel
-    >>> X = torch.tensor([[0.0], [1.0]])
-    >>> KernelRidge(GaussianKernel(1.0)).fit(X, X).predict(X)
-    tensor([[0.],
-            [1.]])
-    """
-
-    centers_: Tensor
-    dual_coef_: Tensor
-    feature_matrix_: Tensor | None
-
-    def __init__(self, kernel: Kernel, ridge: float = 0.0) -> None:
-        self.kernel = _check_kernel(kernel)
-        self.ridge = check_real("ridge", ridge)
-
-    def __repr__(self) -> str:
-        return f"KernelRidge({self.kernel}, ridge={self.ridge})"
-
-    def fit(
-        self,
-        X: Float[Tensor, "n d"],
-        Y: Float[Tensor, "n c"],
-        feature_matrix: Float[Tensor, "d d"] | None = None,
-    ) -> "KernelRidge":
-        """Solve for the dual coefficients.
-
-        Parameters
-        ----------
-        X, Y : inputs (n, d) and targets (n, c), same dtype and device
-        feature_matrix : symmetric (d, d), PSD for radial kernels; None is the identity
-
-        Raises
-        ------
-        ValueError
-            If an argument has a wrong shape, dtype or device or is not finite.
-        SingularKernelError
-            If the system has no unique solution; nothing is added to make it solvable.
-        """
-        check_matrix("X", X)
-        check_matrix("Y", Y, rows=X.shape[0], like=X)
-        if feature_matrix is not None:
-            check_feature_matrix(feature_matrix, X, positive=self.kernel.radial)
-        self.kernel.check_fits(X.dtype)
-        _check_size(X, 2.0 * len(X) ** 2)
-        M = None if feature_matrix is None else own(feature_matrix)
-        _solve(self, own(X), Y, M, Workspace())
-        return self
-
-    @in_full_precision
-    def predict(self, X: Float[Tensor, "m d"]) -> Float[Tensor, "m c"]:
-        """Predictions (m, c). Differentiable in X, not in what the model was fitted to.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If X has a wrong width, dtype or device or is not finite, or the predictions are not.
-        """
-        check_fitted(self, "dual_coef_")
-        centers = self.centers_
-        check_matrix("X", X, columns=centers.shape[1], like=centers, like_name="the training data")
-        # As many rows at once as there are centres: memory stays that of the training matrix.
-        blocks = [
-            self.kernel.values(rows, centers, self.feature_matrix_) @ self.dual_coef_
-            for rows in X.split(max(len(centers), 1024))
-        ]
-        scores = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-        if not scores.is_meta and not bool(torch.isfinite(scores).all()):
-            raise ValueError(
-                f"predictions must be finite, got NaN or infinity: X is too large for {X.dtype}; "
-                f"divide the inputs by a constant before fit"
-            )
-        return scores
-
-
-# Normal tensors even in inference mode, which forbids to differentiate predictions later.
-@torch.inference_mode(False)
-@torch.no_grad()
-@in_full_precision
-def _solve(
-    model: KernelRidge,
-    X: Tensor,
-    Y: Tensor,
-    M: Tensor | None,
-    work: Workspace,
-    name: str = "the kernel matrix",
-    share: float = math.nan,
-) -> Float[Tensor, "n n"]:
-    """Fit in place and give back the kernel matrix, which lies in the workspace.
-
-    `name` and `share`, what centering left of the gradients behind M, are for the error.
-    """
-    n, kernel, ridge = len(X), model.kernel, model.ridge
-    values = kernel.values(X, X, M, out=work.empty("kernel", n, n, like=X))
-    model.dual_coef_ = solve_positive_definite(
-        values,
-        Y,
-        ridge,
-        work,
-        name,
-        lambda row: why_singular(kernel, X, M, values, ridge, row, share),
-    )
-    model.centers_, model.feature_matrix_ = X, M
-    return values
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RFMStep:
     """One step of the loop: the feature matrix and the kernel machine fitted with it."""
 
@@ -173,11 +48,15 @@ class RFMStep:
     feature_matrix: Float[Tensor, "d d"]
     predictor: KernelRidge
 
+    def __repr__(self) -> str:
+        return in_short("RFMStep", vars(self))
+
     def predict(self, X: Float[Tensor, "m d"]) -> Float[Tensor, "m c"]:
         """Predictions of this step's kernel machine, (m, c)."""
         return self.predictor.predict(X)
 
 
+@dataclass(eq=False)
 class RFM:
     """Recursive Feature Machine.
 
@@ -202,7 +81,7 @@ class RFM:
         targets train_accuracy; with validation data also test_loss and test_accuracy
 
     Source: the RFM of arXiv 2212.13881, with the conventions of arXiv 2407.20199, section 2 of
-    which describes this loop. The table in `rfm_tutorial.agop` lists the conventions.
+    which describes this loop. The table in `rfm_tutorial.gradients` lists the conventions.
 
     Examples
     --------
@@ -213,29 +92,22 @@ class RFM:
     (torch.Size([10, 10]), 1.0)
     """
 
-    feature_matrix_: Tensor
-    predictor_: KernelRidge
-    history_: list[dict[str, float]]
+    kernel: Kernel
+    n_iterations: int = 30
+    ridge: float = 0.0
+    agop_power: float = 0.5
+    center_gradients: bool = True
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        n_iterations: int = 30,
-        ridge: float = 0.0,
-        agop_power: float = 0.5,
-        center_gradients: bool = True,
-    ) -> None:
-        self.kernel = _check_kernel(kernel)
-        self.n_iterations = check_integer("n_iterations", n_iterations, at_least=0)
-        self.ridge = check_real("ridge", ridge)
-        self.agop_power = check_real("agop_power", agop_power, positive=True)
-        self.center_gradients = check_flag("center_gradients", center_gradients)
+    feature_matrix_: Tensor = field(init=False, repr=False)
+    predictor_: KernelRidge = field(init=False, repr=False)
+    history_: list[dict[str, float]] = field(init=False, repr=False)
 
-    def __repr__(self) -> str:
-        return (
-            f"RFM({self.kernel}, n_iterations={self.n_iterations}, ridge={self.ridge}, "
-            f"agop_power={self.agop_power}, center_gradients={self.center_gradients})"
-        )
+    def __post_init__(self) -> None:
+        check_kernel(self.kernel)
+        self.n_iterations = check_integer("n_iterations", self.n_iterations, at_least=0)
+        self.ridge = check_real("ridge", self.ridge)
+        self.agop_power = check_real("agop_power", self.agop_power, positive=True)
+        self.center_gradients = check_flag("center_gradients", self.center_gradients)
 
     # What makes a fitted RFM a kernel machine for `predictor_agop`.
     @property
@@ -277,7 +149,7 @@ class RFM:
         check_matrix("X", X)
         check_matrix("Y", Y, rows=X.shape[0], like=X)
         self.kernel.check_fits(X.dtype)
-        _check_size(X, 2.0 * len(X) ** 2 + 4.0 * X.shape[1] ** 2)
+        check_size(X, 2.0 * len(X) ** 2 + 4.0 * X.shape[1] ** 2)
         _check_callback("on_features", on_features)
         # Copies, so that the steps still to come are those of the data that were given.
         return self._steps(own(X), own(Y), on_features)
@@ -289,7 +161,7 @@ class RFM:
         for iteration in range(self.n_iterations + 1):
             predictor = KernelRidge(self.kernel, self.ridge)
             name = f"the kernel matrix of step {iteration}"
-            values = _solve(predictor, X, Y, M, work, name, share)
+            values = solve(predictor, X, Y, M, work, name, share)
             watch.fitted(predictor.dual_coef_, iteration)
             yield RFMStep(iteration, M, predictor)
             if iteration < self.n_iterations:
@@ -434,8 +306,8 @@ class RFM:
             "dual_coef": self.dual_coef_,
             "feature_matrix": self.feature_matrix_,
         }
-        rest = {name: getattr(self, name) for name in SETTINGS} | {"history": self.history_}
-        write_model(path, self.kernel, tensors, rest)
+        settings = {name: getattr(self, name) for name in _settings()}
+        write_model(path, self.kernel, tensors, settings | {"history": self.history_})
 
     @classmethod
     def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> "RFM":
@@ -447,8 +319,8 @@ class RFM:
             If the file is no such model, is damaged, has a format version that this package does
             not know, or names a kernel that is not defined here or is another one here.
         """
-        kernel, tensors, header = read_model(path, device)
-        rfm = cls(kernel, **{name: header[name] for name in SETTINGS})
+        kernel, tensors, header = read_model(path, device, (*_settings(), "history"))
+        rfm = cls(kernel, **{name: header[name] for name in _settings()})
         rfm.predictor_ = KernelRidge(kernel, rfm.ridge)
         rfm.predictor_.centers_ = tensors["centers"]
         rfm.predictor_.dual_coef_ = tensors["dual_coef"]
@@ -457,28 +329,16 @@ class RFM:
         return rfm
 
 
+def _settings() -> list[str]:
+    """The parameters besides the kernel."""
+    return [field.name for field in fields(RFM) if field.init and field.name != "kernel"]
+
+
 def _describe(value: object) -> str:
     if isinstance(value, Tensor):
         return f"one tensor of shape {tuple(value.shape)}"
     size = f" of length {len(value)}" if isinstance(value, tuple | list) else ""
     return f"a {type(value).__name__}{size}"
-
-
-def _check_kernel(kernel: Kernel) -> Kernel:
-    if not isinstance(kernel, Kernel):
-        raise ValueError(
-            f"kernel must be a kernel object such as GaussianKernel(2.5), got {shown(kernel)}"
-        )
-    return kernel
-
-
-def _check_size(X: Tensor, numbers: float) -> None:
-    """Kernel matrix and factor, and in the loop four feature matrices, have to fit in memory."""
-    if X.device.type == "cpu":
-        n, d = X.shape
-        check_memory(
-            f"fitting {n} rows of {d} inputs", numbers * X.element_size(), "take a part of them"
-        )
 
 
 def _check_callback(name: str, function: object) -> None:

@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from rfm_tutorial.linalg import own
 
 FORMAT_VERSION = 1
 TENSORS = ("centers", "dual_coef", "feature_matrix")
-SETTINGS = ("n_iterations", "ridge", "agop_power", "center_gradients")
 
 
 def write_model(
@@ -57,9 +56,11 @@ def write_model(
 
 
 def read_model(
-    path: str | os.PathLike, device: torch.device | str
+    path: str | os.PathLike, device: torch.device | str, needed: Sequence[str]
 ) -> tuple[Kernel, dict[str, Tensor], dict[str, Any]]:
     """The kernel, the tensors and the rest of the header of a file that `write_model` wrote.
+
+    `needed` are the names that the header must have.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def read_model(
     device, path = check_device(device), _check_path(path)
     try:
         with safe_open(path, framework="pt") as file:
-            header = _header(path, file.metadata() or {})
+            header = _header(path, file.metadata() or {}, needed)
             # The file is mapped, at an alignment of its own, and may be written again.
             tensors = {name: own(file.get_tensor(name).to(device)) for name in TENSORS}
     except SafetensorError as error:
@@ -102,7 +103,9 @@ def _check_path(path: str | os.PathLike) -> Path:
     return path
 
 
-def _header(path: str | os.PathLike, metadata: dict[str, str]) -> dict[str, Any]:
+def _header(
+    path: str | os.PathLike, metadata: dict[str, str], needed: Sequence[str]
+) -> dict[str, Any]:
     if "rfm_tutorial" not in metadata:
         raise ValueError(f"{path} is a safetensors file but not a saved RFM")
     try:
@@ -115,7 +118,7 @@ def _header(path: str | os.PathLike, metadata: dict[str, str]) -> dict[str, Any]
             f"{path} has format version {version!r}; this version of rfm_tutorial reads "
             f"version {FORMAT_VERSION}"
         )
-    missing = [key for key in ("kernel", *SETTINGS, "history") if key not in header]
+    missing = [key for key in ("kernel", *needed) if key not in header]
     if missing or not isinstance(header["kernel"], dict) or "name" not in header["kernel"]:
         what = ", ".join(missing) or "the kernel's name"
         raise ValueError(f"{path} has a damaged header: {what} is missing")

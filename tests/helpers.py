@@ -14,8 +14,8 @@ from numpy import exp
 from torch import Tensor
 
 from rfm_tutorial import GaussianKernel, LaplaceKernel, ModularTask, QuadraticKernel
-from rfm_tutorial.agop import Groups
 from rfm_tutorial.kernels import KERNELS, InnerProductKernel, Kernel, RadialKernel
+from rfm_tutorial.shared_ones import Groups
 
 Array = np.ndarray
 

@@ -29,7 +29,6 @@ from rfm_tutorial import (
     agop_trace,
     circulant_block,
     circulant_deviation,
-    default_device,
     discrete_log_order,
     dominant_frequencies,
     fourier_multiplication,
@@ -48,20 +47,15 @@ from rfm_tutorial import (
     train_network,
     transform_inputs,
 )
-from rfm_tutorial.agop import Groups, find_groups, kernel_agop
 from rfm_tutorial.circulant import restore_block
 from rfm_tutorial.datasets import one_hot
-from rfm_tutorial.fourier import (
-    class_features,
-    class_gram,
-    dft_matrix,
-    fourier_block,
-    real_fourier_basis,
-    theorem_forms,
-)
+from rfm_tutorial.fourier import dft_matrix
+from rfm_tutorial.gradient_sums import kernel_agop
 from rfm_tutorial.kernels import Kernel, RadialKernel
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
 from rfm_tutorial.number_theory import discrete_log_table
+from rfm_tutorial.shared_ones import Groups, find_groups
+from rfm_tutorial.theorem import class_features, theorem_forms
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_kernel = pytest.mark.parametrize(
@@ -237,10 +231,8 @@ def use_fourier() -> list[Tensor]:
         *(fourier_multiplication(pairs[1:], 7, name, [1]) for name in ("add", "sub", "mul")),
         spectrum(block),
         dominant_frequencies(block),
-        fourier_block(block),
-        real_fourier_basis(6),
+        dft_matrix(6),
         class_features(5),
-        class_gram(class_features(5)[1]),
         theorem_forms(5),
     ]
 
@@ -386,7 +378,7 @@ def test_a_trajectory_on_a_gpu_is_that_on_the_cpu(
 
 @pytest.mark.gpu
 def test_modular_addition_is_grokked_on_a_gpu(gpu: str) -> None:
-    split = ModularTask("add", 61).split(0.5, device=default_device())
+    split = ModularTask("add", 61).split(0.5, device=gpu)
     rfm = RFM(GaussianKernel(2.5), n_iterations=25)
     rfm.fit(split.X_train, split.Y_train, (split.X_test, split.Y_test))
     assert rfm.history_[0]["test_accuracy"] <= 0.02

@@ -1,4 +1,4 @@
-"""Transforms against scipy and numpy, the algorithm against the table, and the theorem's proof."""
+"""Transforms against scipy and numpy, and the algorithm against the table."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rfm_tutorial import ModularTask, QuadraticKernel, accuracy
+from rfm_tutorial import ModularTask, accuracy
 from rfm_tutorial.circulant import (
     circulant_block,
     circulant_deviation,
@@ -20,19 +20,12 @@ from rfm_tutorial.circulant import (
 )
 from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.fourier import (
-    class_features,
-    class_gram,
     dft_matrix,
     digit_phases,
     dominant_frequencies,
-    fit_quadratic_forms,
-    fma_forms,
-    fourier_block,
     fourier_multiplication,
     phases_to_scores,
-    real_fourier_basis,
     spectrum,
-    theorem_forms,
 )
 from rfm_tutorial.number_theory import discrete_log_order
 from rfm_tutorial.operations import GROUP_OPERATIONS
@@ -55,47 +48,23 @@ def test_the_dft_is_unitary_and_that_of_scipy(p: int) -> None:
     np.testing.assert_allclose((F @ F.conj().T).numpy(), np.eye(p), atol=1e-13)
 
 
-@pytest.mark.parametrize("p", [1, 2, 3, 4, 5, 12, 61])
-def test_the_real_basis_is_orthogonal_and_made_of_waves(p: int) -> None:
-    basis = real_fourier_basis(p)
-    assert basis.dtype == torch.float64
-    torch.testing.assert_close(basis @ basis.T, torch.eye(p).double(), atol=1e-13, rtol=0)
-    j = torch.arange(p).double()
-    torch.testing.assert_close(basis[0], torch.full((p,), p**-0.5).double())
-    for k in range(1, (p + 1) // 2):
-        wave = (2 / p) ** 0.5 * torch.exp(2j * torch.pi * k * j / p)
-        torch.testing.assert_close(basis[2 * k - 1], wave.real, atol=1e-13, rtol=0)
-        torch.testing.assert_close(basis[2 * k], wave.imag, atol=1e-13, rtol=0)
-
-
-@pytest.mark.parametrize("p", [7, 12])
-def test_in_the_real_basis_a_circulant_matrix_is_rotations_times_scales(p: int) -> None:
-    row = normal(p)
-    basis = real_fourier_basis(p)
-    image = basis @ circulant_matrix(row) @ basis.T
-    sizes = np.abs(np.fft.fft(row.numpy()))
-    for k in range(1, (p + 1) // 2):
-        pair = slice(2 * k - 1, 2 * k + 1)
-        scale = torch.eye(2).double() * sizes[k] ** 2
-        torch.testing.assert_close(image[pair, pair] @ image[pair, pair].T, scale)
-        image[pair, pair] = 0
-    image[0, 0] = 0
-    if p % 2 == 0:
-        image[p - 1, p - 1] = 0
-    assert float(image.abs().max()) < 1e-12
+def in_fourier_space(block: Tensor) -> Tensor:
+    """F A Fᴴ: what the block does to waves."""
+    F = dft_matrix(len(block))
+    return F @ block.to(F.dtype) @ F.conj().T
 
 
 @given(n=st.integers(1, 9), seed=st.integers(0, 50))
 def test_a_circulant_block_is_diagonal_in_fourier_space(n: int, seed: int) -> None:
     row = normal(n, seed=seed)
-    image = fourier_block(circulant_matrix(row)).numpy()
+    image = in_fourier_space(circulant_matrix(row)).numpy()
     np.testing.assert_allclose(image, np.diag(np.fft.ifft(row.numpy()) * n), atol=1e-12)
 
 
 @given(n=st.integers(1, 9), seed=st.integers(0, 50))
 def test_what_is_off_the_diagonal_is_the_circulant_deviation(n: int, seed: int) -> None:
     block = normal(n, n, seed=seed)
-    image = fourier_block(block)
+    image = in_fourier_space(block)
     diagonal = float(image.diagonal().abs().square().sum())
     total = float(block.square().sum())
     assert diagonal / total == pytest.approx(1 - circulant_deviation(block), abs=1e-12)
@@ -115,7 +84,7 @@ def test_a_spectrum_holds_the_energy_of_each_pair_of_frequencies(n: int, dtype) 
 
 def test_a_spectrum_of_a_matrix_that_is_not_circulant() -> None:
     block = normal(9, 9)
-    energy = fourier_block(block).diagonal().abs().square()
+    energy = in_fourier_space(block).diagonal().abs().square()
     energy = torch.tensor([energy[0], *(energy[k] + energy[-k] for k in range(1, 5))])
     torch.testing.assert_close(spectrum(block), energy / energy.sum())
     assert spectrum(torch.zeros(4, 4)).isnan().all()
@@ -256,126 +225,6 @@ def test_a_frequency_brings_its_mirror(frequencies) -> None:
     assert digit_phases(pairs[:, 0], 61, frequencies).shape == (3721, 4)
 
 
-# ── The theorem ───────────────────────────────────────────────────────────────────────────────
-
-
-def inputs(p: int) -> Tensor:
-    task = ModularTask("add", p)
-    return task.encode(task.pairs)
-
-
-def permutation_features(p: int, seed: int) -> Tensor:
-    """As `class_features`, with a random permutation in the place of each shift."""
-    features = torch.zeros(p, 2 * p, 2 * p, dtype=torch.float64)
-    generator = torch.Generator().manual_seed(seed)
-    for label in range(p):
-        block = torch.eye(p).double()[torch.randperm(p, generator=generator)]
-        features[label, p:, :p], features[label, :p, p:] = block, block.T
-    return features
-
-
-@pytest.mark.parametrize("p", [2, 3, 7])
-def test_class_features_are_powers_of_the_shift(p: int) -> None:
-    features = class_features(p)
-    shift = np.roll(np.eye(p), 1, axis=1)
-    for label, M in enumerate(features.numpy()):
-        power = np.linalg.matrix_power(shift, label)
-        zero = np.zeros((p, p))
-        assert np.array_equal(M, np.block([[zero, power.T], [power, zero]]))
-        np.testing.assert_allclose(np.linalg.eigvalsh(M), [-1] * p + [1] * p, atol=1e-12)
-    # e_bᵀ Cˡ e_a is 1 exactly if a − b = ℓ.
-    pairs, labels, _ = table("sub", p)
-    for (a, b), label in zip(pairs.tolist(), labels.tolist(), strict=True):
-        assert features[:, p + b, a].nonzero().item() == label
-
-
-@pytest.mark.parametrize("p", [2, 3, 5, 7, 11])
-def test_the_gram_matrix_of_all_pairs_has_full_rank(p: int) -> None:
-    """Its eigenvalues are ±2, ±(p + 2) and ±(2p + 2), with the multiplicities of the proof."""
-    for M in [*class_features(p)[: min(p, 4)], permutation_features(p, 0)[0]]:
-        K = class_gram(M, scale=1.0)
-        X = inputs(p)
-        assert torch.equal(K, QuadraticKernel(1.0)(X, X, M))
-        eigenvalues = np.abs(np.linalg.eigvalsh(K.numpy()))
-        expected = [2.0] * (p - 1) ** 2 + [p + 2.0] * (2 * (p - 1)) + [2 * p + 2.0]
-        np.testing.assert_allclose(np.sort(eigenvalues), expected, atol=1e-10)
-        assert np.linalg.matrix_rank(K.numpy()) == p * p
-        torch.testing.assert_close(class_gram(M), 3 * K)
-
-
-@pytest.mark.parametrize("p", [3, 5, 7, 11])
-@pytest.mark.parametrize("operation", ["add", "sub"])
-def test_the_closed_form_is_what_fitting_gives(operation: str, p: int) -> None:
-    """Point 3; and by point 2 features for "sub", or of no meaning at all, do for "add" as well."""
-    _, labels, one_hot = table(operation, p)
-    X = inputs(p)
-    expected = theorem_forms(p, operation)
-    for features in (class_features(p), permutation_features(p, 1)):
-        fitted = fit_quadratic_forms(X, one_hot, features)
-        assert set(fitted.ranks) == {p * p}
-        torch.testing.assert_close(fitted.forms, expected, atol=1e-11, rtol=0)
-        torch.testing.assert_close(fitted.predict(X), one_hot, atol=1e-11, rtol=0)
-        assert accuracy(fitted.predict(X), labels) == 1.0
-
-
-def test_any_labels_are_interpolated_and_the_features_drop_out() -> None:
-    """Points 1 and 2: fitting all pairs proves nothing about the labels or the features."""
-    p = 7
-    X = inputs(p)
-    noise = normal(p * p, p)
-    fitted = fit_quadratic_forms(X, noise, class_features(p))
-    torch.testing.assert_close(fitted.predict(X), noise, atol=1e-10, rtol=0)
-    other = fit_quadratic_forms(X, noise, permutation_features(p, 2))
-    torch.testing.assert_close(other.forms, fitted.forms, atol=1e-10, rtol=0)
-    # f(u ⊕ v) = Σ_ab (B⁻¹y)_ab (u_a + v_b)²
-    one, J = np.eye(p), np.ones((p, p))
-    B = np.kron(one, J) + np.kron(J, one) + 2 * np.kron(one, one)
-    weights = np.linalg.solve(B, noise.numpy()).reshape(p, p, p)
-    x = normal(5, 2 * p, seed=9)
-    u, v = x[:, :p].numpy(), x[:, p:].numpy()
-    expected = np.einsum("abl,nab->nl", weights, (u[:, :, None] + v[:, None, :]) ** 2)
-    np.testing.assert_allclose(fitted.predict(x), expected, atol=1e-10)
-
-
-@pytest.mark.parametrize("p", [5, 13])
-@pytest.mark.parametrize("operation", ["add", "sub"])
-def test_predictor_and_fma_differ_by_what_no_class_sees(operation: str, p: int) -> None:
-    """Point 4, on inputs that are no pairs."""
-    x = normal(20, 2 * p)
-    u, v = x[:, :p], x[:, p:]
-    fma = torch.einsum("nd,pde,ne->np", x, fma_forms(p, operation), x)
-    predictor = torch.einsum("nd,pde,ne->np", x, theorem_forms(p, operation), x)
-    gap = (u.square().sum(1) + v.square().sum(1)) / (2 * p + 2) - u.sum(1) * v.sum(1) / (p + 1)
-    torch.testing.assert_close(predictor - fma, gap[:, None].expand(-1, p))
-    assert torch.equal(predictor.argmax(1), fma.argmax(1))
-    # In Fourier space, and on pairs.
-    F = scipy.linalg.dft(p, scale="sqrtn")
-    Fu, Fv = u.numpy() @ F, v.numpy() @ F
-    Fv = Fv if operation == "add" else Fv.conj()
-    np.testing.assert_allclose(fma, p**0.5 * (Fu * Fv) @ F.conj(), atol=1e-10)
-    pairs, _, one_hot = table(operation, p)
-    X = ModularTask(operation, p).encode(pairs)
-    on_pairs = torch.einsum("nd,pde,ne->np", X, fma_forms(p, operation), X)
-    torch.testing.assert_close(on_pairs, one_hot, atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize("operation", ["add", "sub"])
-def test_half_the_table_teaches_the_theorem_s_machines_nothing(operation: str) -> None:
-    """Observed, not proved: singular systems, and nothing better than chance on new pairs."""
-    p = 13
-    split = ModularTask(operation, p).split(0.5, seed=0)
-    fitted = fit_quadratic_forms(split.X_train, split.Y_train, class_features(p))
-    assert min(fitted.ranks) < len(split.X_train)
-    assert accuracy(fitted.predict(split.X_test), split.y_test) < 0.15
-    # Where the solution is not unique, it is the least-squares solution of smallest norm.
-    label = int(np.argmin(fitted.ranks))
-    M = class_features(p)[label]
-    K = QuadraticKernel(1.0)(split.X_train, split.X_train, M).numpy()
-    alpha = np.linalg.lstsq(K, split.Y_train[:, label].numpy(), rcond=1e-10)[0]
-    expected = QuadraticKernel(1.0)(split.X_test, split.X_train, M).numpy() @ alpha
-    np.testing.assert_allclose(fitted.predict(split.X_test)[:, label], expected, atol=1e-9)
-
-
 # ── Errors ────────────────────────────────────────────────────────────────────────────────────
 
 PAIR = torch.tensor([[1, 1]])
@@ -385,8 +234,7 @@ PAIR = torch.tensor([[1, 1]])
     ("call", "message"),
     [
         (lambda: dft_matrix(0), "p must be an integer ≥ 1, got 0"),
-        (lambda: real_fourier_basis(0), "p must be an integer ≥ 1"),
-        (lambda: fourier_block(torch.ones(3, 2)), "block must be square"),
+        (lambda: spectrum(torch.ones(3, 2)), "block must be square"),
         (lambda: spectrum(torch.ones(3)), "block must have 2 dimensions"),
         (lambda: dominant_frequencies(torch.eye(3), 1.5), r"share must lie in \(0, 1\], got 1.5"),
         (lambda: dominant_frequencies(torch.eye(3), 0), r"share must lie in \(0, 1\]"),
@@ -409,14 +257,6 @@ PAIR = torch.tensor([[1, 1]])
         (
             lambda: fourier_multiplication(torch.tensor([[1, 1], [3, 0]]), 7, "div"),
             r"pairs must have b ≠ 0 for 'div', got \(3, 0\) in row 1",
-        ),
-        (lambda: class_features(1), "modulus must be an integer ≥ 2"),
-        (lambda: class_gram(torch.ones(4, 6)), "features must be square"),
-        (lambda: fma_forms(7, "mul"), "operation must be one of 'add', 'sub'"),
-        (lambda: theorem_forms(7, "div"), "operation must be one of 'add', 'sub'"),
-        (
-            lambda: fit_quadratic_forms(torch.eye(6), torch.eye(6), class_features(3)),
-            r"features must have shape \(6, 6, 6\)",
         ),
     ],
 )  # fmt: skip

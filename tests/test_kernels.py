@@ -9,6 +9,7 @@ import math
 import pickle
 import re
 import warnings
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
 
@@ -615,3 +616,13 @@ def test_a_kernel_from_outside_the_package_runs_the_whole_loop() -> None:
     split = ModularTask("add", 7).split(0.6)
     rfm = RFM(RationalQuadraticKernel(2.0), n_iterations=3).fit(split.X_train, split.Y_train)
     assert [record["train_accuracy"] for record in rfm.history_] == [1.0] * 4
+
+
+@pytest.mark.parametrize("call", [QuadraticKernel.__call__, QuadraticKernel.derivative_weights])
+def test_inputs_whose_products_overflow_are_refused_in_words(call: Callable) -> None:
+    X = torch.full((2, 3), 1e20)
+    expected = "must be finite, got NaN or infinity: X, Z or the feature matrix is too large for"
+    with pytest.raises(ValueError, match=f"QuadraticKernel.* {expected} torch.float32"):
+        call(QuadraticKernel(), X, X)
+    with pytest.raises(ValueError, match=expected):
+        call(QuadraticKernel(), X[:1], torch.tensor([[1e20, -1e20, 0.0]]))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 from torch import Tensor
 
-import rfm_tutorial
 from rfm_tutorial import (
     KernelRidge,
     LaplaceKernel,
@@ -321,12 +320,3 @@ def test_a_power_leaves_its_argument_as_it_came() -> None:
 def test_a_power_can_be_differentiated() -> None:
     G = positive_definite(4).requires_grad_()
     assert torch.autograd.gradcheck(lambda A: psd_power((A + A.T) / 2, 0.5), (G,))
-
-
-@pytest.mark.parametrize("available", [True, False])
-def test_the_default_device_is_the_gpu_where_there_is_one(
-    available: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
-    expected = torch.device("cuda" if available else "cpu")
-    assert rfm_tutorial.default_device() == expected

@@ -3,18 +3,15 @@
 import pytest
 import torch
 
-from rfm_tutorial.agop import (
-    _cheapest_method,
-    agop,
-    find_groups,
-    kernel_agop,
-    predictor_agop,
-)
 from rfm_tutorial.circulant import project_circulant, project_hankel
+from rfm_tutorial.gradient_sums import _cheapest_method, kernel_agop
+from rfm_tutorial.gradients import agop, predictor_agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.linalg import SingularKernelError
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.rfm import RFM, KernelRidge
+from rfm_tutorial.rfm import RFM
+from rfm_tutorial.shared_ones import find_groups
 from rfm_tutorial.tasks import ModularTask, MultiTask
 
 PLAIN = {

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from rfm_tutorial.agop import agop
 from rfm_tutorial.circulant import (
     circulant_block,
     circulant_deviation,
@@ -16,22 +15,20 @@ from rfm_tutorial.circulant import (
     project_hankel,
 )
 from rfm_tutorial.features import random_circulant_features
+from rfm_tutorial.gradients import agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.metrics import accuracy
-from rfm_tutorial.networks import (
-    QuadraticNetwork,
-    ReLUNetwork,
-    TwoLayerNetwork,
+from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork, TwoLayerNetwork
+from rfm_tutorial.neural_features import (
     agop_trace,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
-    train_network,
-    transform_inputs,
 )
-from rfm_tutorial.rfm import KernelRidge
 from rfm_tutorial.tasks import ModularTask
+from rfm_tutorial.training import train_network, transform_inputs
 
 
 class CubicNetwork(TwoLayerNetwork):

@@ -28,9 +28,9 @@ from rfm_tutorial import (
     transform_inputs,
 )
 from rfm_tutorial.features import block_features
-from rfm_tutorial.fourier import class_features, fit_quadratic_forms
 from rfm_tutorial.linalg import solve_positive_definite
 from rfm_tutorial.precision import full_precision
+from rfm_tutorial.theorem import class_features, fit_quadratic_forms
 
 SPLIT = ModularTask("add", 7).split(0.6, dtype=torch.float32)
 X, Y = SPLIT.X_train, SPLIT.Y_train

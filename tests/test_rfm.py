@@ -168,7 +168,7 @@ def work_done(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         return call
 
     module = rfm_tutorial.rfm
-    monkeypatch.setattr(module, "_solve", counted("solve", module._solve))
+    monkeypatch.setattr(module, "solve", counted("solve", module.solve))
     monkeypatch.setattr(module, "loop_agop", counted("agop", module.loop_agop))
     return calls
 
@@ -738,3 +738,29 @@ def test_an_ill_conditioned_start_does_not_look_like_a_matrix_without_a_root(
     rfm = RFM(GaussianKernel(bandwidth=10), n_iterations=12)
     rfm.fit(split.X_train, split.Y_train, progress=False)
     assert bool(torch.isfinite(rfm.feature_matrix_).all())
+
+
+# What is written of the machines
+
+
+def test_machines_are_equal_to_themselves_only(split: Split) -> None:
+    for make in (lambda: RFM(GaussianKernel(), 1), lambda: KernelRidge(GaussianKernel())):
+        machine = make()
+        assert machine == machine.fit(split.X_train, split.Y_train)
+        assert machine != make().fit(split.X_train, split.Y_train)
+        assert len({machine, make()}) == 2
+
+
+def test_what_holds_tensors_says_their_shapes(split: Split) -> None:
+    step = next(RFM(GaussianKernel(), 1).iterate(split.X_train, split.Y_train))
+    size = split.X_train.shape[1]
+    assert repr(step) == (
+        f"RFMStep(iteration=0, feature_matrix=float64 ({size}, {size}), "
+        f"predictor=KernelRidge(kernel=GaussianKernel(bandwidth=2.5), ridge=0.0))"
+    )
+    assert {step} == {step}
+    rfm = RFM(QuadraticKernel(), 1, ridge=0.1).fit(split.X_train, split.Y_train)
+    assert repr(rfm) == (
+        "RFM(kernel=QuadraticKernel(scale=3.0), n_iterations=1, ridge=0.1, agop_power=0.5, "
+        "center_gradients=True)"
+    )

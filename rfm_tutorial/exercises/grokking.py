@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.agop import predictor_agop
 from rfm_tutorial.exercises.judging import Exercise, psd
+from rfm_tutorial.gradients import predictor_agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
-from rfm_tutorial.rfm import KernelRidge
 from rfm_tutorial.tasks import ModularTask
 
 _RUN = [0.0, 0.0, 0.01, 0.11, 0.43, 0.68, 0.87, 0.94, 0.99, 1.0]

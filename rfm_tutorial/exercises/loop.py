@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from rfm_tutorial.agop import predictor_agop
 from rfm_tutorial.exercises.judging import Exercise, normal, psd
+from rfm_tutorial.gradients import predictor_agop
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import psd_power
-from rfm_tutorial.rfm import KernelRidge
 
 _NOT_CENTRED = "the gradients are not centred; the loop subtracts each output's mean gradient."
 

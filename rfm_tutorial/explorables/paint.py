@@ -16,10 +16,10 @@ from rfm_tutorial.explorables.base import script, style
 from rfm_tutorial.explorables.in_page import GIVEN, InPage, check_settings
 from rfm_tutorial.explorables.wording import rounded
 from rfm_tutorial.features import block_features
+from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel
 from rfm_tutorial.linalg import SingularKernelError
 from rfm_tutorial.operations import OPERATIONS
-from rfm_tutorial.rfm import KernelRidge
 
 BANDWIDTH = 2.5
 LARGEST_NOISE = 2.0

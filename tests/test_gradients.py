@@ -42,8 +42,9 @@ from rfm_tutorial import (
     predictor_agop,
     psd_power,
 )
-from rfm_tutorial.agop import Groups, find_groups, kernel_agop, loop_agop
+from rfm_tutorial.gradient_sums import kernel_agop, loop_agop
 from rfm_tutorial.kernels import Kernel
+from rfm_tutorial.shared_ones import Groups, find_groups
 from rfm_tutorial.tasks import MultiTask
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -348,6 +349,57 @@ def test_a_narrow_bandwidth_leaves_no_rounding_of_the_own_centre(
     G = predictor_agop(machine(case.kernel, Z, alpha, None))
     assert difference(G, expected) < 1e-9
     assert difference(per_output_agop(machine(case.kernel, Z, alpha, None)).sum(0), expected) < 1e-9
+
+
+# Far out: w·z − w·x would cancel where z and x are equal or close, and the middle is far away.
+
+
+FAR_OUT = {
+    "repeated rows": lambda X: torch.cat([X, X.new_full((10, 5), -1e6)]),
+    "a cluster": lambda X: torch.cat([X, X[:30] - 1e6]),
+    "most rows": lambda X: torch.cat([X, X + 1e6, X.flip(1) + 1e6]),
+    "a column": lambda X: X + X.new_tensor([0.0, 0.0, 0.0, 0.0, 5e7]),
+    "nearly infinite rows": lambda X: torch.cat([X, X.new_full((3, 5), 3e38), -X[:2] * 1e38]),
+    "nothing": lambda X: X,
+}
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[1], CASES[3]], ids=str)
+@pytest.mark.parametrize("far", FAR_OUT)
+@pytest.mark.parametrize("features", ["none", "dense"])
+@pytest.mark.parametrize("outputs", [1, 40])
+@pytest.mark.parametrize("where", ["centres", "copies of centres"])
+def test_rows_far_out_cost_no_digits(
+    case: Case, far: str, features: str, outputs: int, where: str
+) -> None:
+    # float32 numbers; the reference takes them and all that follows in float64.
+    Z = FAR_OUT[far](normal(60, 5).float())
+    alpha, M = normal(len(Z), outputs, seed=6).float(), feature_matrix(features, 5)
+    M = None if M is None else M.float()
+    X = Z if where == "centres" else Z.clone()
+    expected = plain_agop(case, Z, alpha, M, X, True)
+    model = machine(case.kernel, Z, alpha, M)
+    assert difference(predictor_agop(model, X), expected) < 1e-4
+    assert difference(per_output_agop(model, X).sum(0), expected) < 1e-4
+
+
+@pytest.mark.parametrize(("far", "dtype"), [(-1e6, torch.float32), (1e15, torch.float64)])
+def test_the_loop_is_not_misled_by_repeated_rows_far_out(far: float, dtype: torch.dtype) -> None:
+    X, new = normal(200, 5), normal(300, 5, seed=1)
+    product = lambda X: X[:, :1] * X[:, 1:2]  # noqa: E731
+    Y = product(X)
+    X[:10] = far
+    rfm = RFM(GaussianKernel(2.5), 5, ridge=0.001).fit(X.to(dtype), Y.to(dtype))
+    assert float((rfm.predict(new.to(dtype)) - product(new)).square().mean()) < 0.01
+    assert float(rfm.feature_matrix_[2:, 2:].abs().max()) < 0.05
+
+
+def test_a_narrow_bandwidth_leaves_no_rounding_of_copies_either() -> None:
+    # To its copy a row is a centre like any other, of weight 1 where all others have next to none.
+    Z = rows("dense")
+    alpha = normal(len(Z), 3)
+    model = machine(GaussianKernel(0.2), Z, alpha, None)
+    assert difference(predictor_agop(model, Z.clone()), predictor_agop(model)) < 1e-9
 
 
 # Groups: found from the data itself
