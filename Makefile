@@ -22,8 +22,9 @@ book: .venv/book ## Execute the chapters that changed, build the website, say wh
 book-offline: .venv/all book ## Copy the website so that it needs no network, for classrooms
 	$(BIN)/python tools/offline_site.py
 
-# A file of tests at a time in each of the processes that share the cores, which have one thread each.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# A file of tests at a time in each of the processes that share the cores, which have one thread each, in the order
+# that conftest.py puts them in.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: .venv/all ## Run everything: unit tests, doctests, every chapter, the website
@@ -45,7 +46,7 @@ test-elsewhere: .venv/all ## Run unit tests and chapters as other processors and
 # Both ends of the ranges in pyproject.toml, each in an environment of its own, for the tests that the extra `test` is
 # enough for: not those of the website, of its pages and of grading.
 UNIT_TESTS = rfm_tutorial tests -m "not browser and not site" $(addprefix --ignore=,rfm_tutorial/proctor.py \
-  tests/in_process.py tests/test_assignments.py tests/test_claims_table.py tests/test_execution.py tests/test_site.py)
+  tests/in_process.py $(patsubst %,tests/test_%.py,answers assignments claims_table execution grading site))
 LOWEST_PYTHON ?= python3.11
 NEWEST_PYTHON ?= python3.13
 

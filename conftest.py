@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parent
 # nbval skips by itself. Their text/plain form is stored and compared.
 NOT_STORED = ("application/javascript", "image/svg+xml", "text/html", "text/latex", "text/markdown")
 
+TAKE_LONG = ("browser", "processes", "slow")
+"""Marks of tests whose files come first."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option with which `make test` runs each chapter once."""
@@ -84,9 +87,15 @@ class ExecutedCell(IPyNbCell):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell nbval what not to compare; leave the website, which takes longest, to the end."""
+    """Tell nbval what not to compare; sort, so that processes that share the files end together.
+
+    First the files that take long; last what needs the website, which takes longest to be built.
+    """
     for item in items:
         if isinstance(item.parent, IPyNbFile):
             skip = (*item.parent.skip_compare, *NOT_STORED)
             item.parent.skip_compare = skip  # pyright: ignore[reportAttributeAccessIssue]
-    items.sort(key=lambda item: item.get_closest_marker("site") is not None)
+    long = {item.path for item in items if any(map(item.get_closest_marker, TAKE_LONG))}
+    items.sort(
+        key=lambda item: 2 if item.get_closest_marker("site") else int(item.path not in long)
+    )

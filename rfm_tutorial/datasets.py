@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import NamedTuple
 
@@ -83,12 +84,12 @@ class Labelled(ABC):
     def _size(self) -> tuple[int, int, int]:
         """Rows, width of an input, width of a target."""
 
-    @property
+    @cached_property
     @abstractmethod
     def labels(self) -> Int[Tensor, " N"]:
         """The class number of each row, (N,) int64."""
 
-    @property
+    @cached_property
     @abstractmethod
     def pairs(self) -> Int[Tensor, "N k"]:
         """The digits behind each row."""
@@ -187,21 +188,21 @@ pairs_train=int64 (160, 0), pairs_test=int64 (40, 0))
         check_labels("y", self.y, len(self.X), n_classes, device=self.X.device)
 
     def __repr__(self) -> str:
-        return in_short("Dataset", vars(self))
+        return in_short("Dataset", {"X": self.X, "y": self.y, "n_classes": self.n_classes})
 
-    @property
+    @cached_property
     def labels(self) -> Int[Tensor, " N"]:
         """The class numbers y."""
         return self.y
 
-    @property
+    @cached_property
     def pairs(self) -> Int[Tensor, "N 0"]:
         """No digits, (n, 0) int64."""
         return self.y.new_empty(len(self.y), 0)
 
     @property
     def _size(self) -> tuple[int, int, int]:
-        return (*self.X.shape, self.n_classes)
+        return len(self.X), self.X.shape[1], self.n_classes
 
     def _inputs(self, rows, dtype):
         return self.X[rows].to(dtype)

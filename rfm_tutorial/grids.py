@@ -41,7 +41,7 @@ class Parameter:
     check: Callable[[str, Any], Any]
     """From the name of the axis and one value to the value as it is kept."""
     goes_to: str = ""
-    """"kernel" or "rfm" if it is handed to that object under its own name."""
+    """What has an argument of the same name for it: "kernel", "rfm", or neither, which is ""."""
     listed: bool = True
     """Whether a grid may have several values of it."""
 

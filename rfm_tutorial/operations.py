@@ -41,6 +41,11 @@ class Operation:
     """1 if the hours of the second digit are added, −1 if they are subtracted."""
     skips_zero: bool = False
     """Undefined where b = 0, and for every modulus that is not prime."""
+    title: str = ""
+    """In words, at the beginning of a sentence; the symbol if there are none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.symbol)
 
     def table(self, p: int) -> Int[Tensor, "p p"]:
         """The label of every cell (a, b), −1 where it has none.
@@ -159,10 +164,12 @@ def _divide(a: Tensor, b: Tensor, p: int) -> Tensor:
 
 # Each factor of a polynomial is reduced first: no power overflows.
 _ALL = (
-    Operation("add", "a + b", lambda a, b, p: (a + b) % p, every_digit),
-    Operation("sub", "a − b", lambda a, b, p: (a - b) % p, every_digit, turn=-1),
-    Operation("mul", "a · b", lambda a, b, p: a * b % p, discrete_log_order),
-    Operation("div", "a ÷ b", _divide, discrete_log_order, turn=-1, skips_zero=True),
+    Operation("add", "a + b", lambda a, b, p: (a + b) % p, every_digit, title="Addition"),
+    Operation("sub", "a − b", lambda a, b, p: (a - b) % p, every_digit, -1, title="Subtraction"),
+    Operation(
+        "mul", "a · b", lambda a, b, p: a * b % p, discrete_log_order, title="Multiplication"
+    ),
+    Operation("div", "a ÷ b", _divide, discrete_log_order, -1, True, title="Division"),
     Operation("x^2+y^2", "a² + b²", lambda a, b, p: (a * a + b * b) % p),
     Operation("x^2+xy+y^2", "a² + ab + b²", lambda a, b, p: (a * a + a * b + b * b) % p),
     Operation("x^3+xy", "a³ + ab", lambda a, b, p: (a * a % p * a + a * b) % p),

@@ -19,6 +19,7 @@ from jaxtyping import config, install_import_hook
 from npm_packages import npm_packages
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from playwright.sync_api import Browser
 
     from rfm_tutorial import RFM, Split
@@ -53,6 +54,45 @@ def fitted(split: "Split") -> "RFM":
 
     test = split.X_test, split.Y_test
     return RFM(GaussianKernel(), 3).fit(split.X_train, split.Y_train, validation=test)
+
+
+@pytest.fixture(scope="session")
+def undisturbed_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a sweep that nothing went wrong in. Not to be changed: tests copy it."""
+    from sweeps import GRID
+
+    from rfm_tutorial.sweep import run_sweep
+
+    store = tmp_path_factory.mktemp("undisturbed")
+    run_sweep(GRID, store, workers=1)
+    return store
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_store: Path) -> "pa.Table":
+    """And its table."""
+    from rfm_tutorial.store import read_sweep
+
+    return read_sweep(undisturbed_store)
+
+
+@pytest.fixture(scope="session")
+def slower(tmp_path_factory: pytest.TempPathFactory) -> "pa.Table":
+    """The table of a sweep that takes longer, undisturbed as well."""
+    from sweeps import SLOWER
+
+    from rfm_tutorial.sweep import run_sweep
+
+    # On two processes, where types are not checked, it takes a quarter of the time.
+    return run_sweep(SLOWER, tmp_path_factory.mktemp("slower"), workers=2)
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The folder of the graded assignments."""
+    from handouts import built_assignments
+
+    return built_assignments()
 
 
 @pytest.fixture(scope="session")

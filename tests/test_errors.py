@@ -23,6 +23,7 @@ from helpers import KERNELS_OF_THE_PACKAGE, normal
 
 from rfm_tutorial import (
     RFM,
+    Dataset,
     GaussianKernel,
     KernelRidge,
     LaplaceKernel,
@@ -30,6 +31,7 @@ from rfm_tutorial import (
     NotFittedError,
     QuadraticKernel,
     QuadraticNetwork,
+    Task,
     accuracy,
     agop,
     discrete_log_order,
@@ -157,6 +159,11 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: MultiTask(("add",), 5).encode(torch.tensor([[1, 2]]), torch.tensor([]).long()),
         ["tasks", "(1,)", "(0,)"],
     ),
+    # Tables and data of one's own
+    "table that is not square": (lambda: Task.from_table(torch.zeros(2, 3).long()), ["table must have shape (m, m)", "(2, 3)"]),
+    "table of floats": (lambda: Task.from_table(torch.zeros(2, 2)), ["table must be int64 labels", "float32", "table.long()"]),
+    "table without a label": (lambda: Task.from_table(torch.full((2, 2), -1)), ["table must have labels from 0 on", "from -1 to -1"]),
+    "dataset with a class too many": (lambda: Dataset(X, torch.full((6,), 3), 3), ["y must lie in 0 … 2", "from 3 to 3"]),
     # Kernel parameters
     **{
         f"{name} {value}": (

@@ -36,11 +36,11 @@ from rfm_tutorial.explorables import (
 )
 from rfm_tutorial.explorables.base import HERE
 from rfm_tutorial.explorables.grok import (
+    HELD,
     KERNELS,
     LAST,
     LEVELS,
     MEASURES,
-    OPERATIONS,
     packed_runs,
 )
 
@@ -57,7 +57,7 @@ def test_the_packed_runs_are_what_the_package_gives() -> None:
     """One run to its end, and of the others the first steps, which cost little."""
     # What another processor may change: an accuracy by a cell or two, a loss of zero by rounding.
     absolute = dict(zip(MEASURES, (1e-3, 1e-3, 1e-20, 1e-9, 1e-6, 1e-6), strict=True))
-    for name in (f"{operation} {kernel}" for operation in OPERATIONS for kernel in KERNELS):
+    for name in (f"{operation} {kernel}" for operation in HELD for kernel in KERNELS):
         whole = name == "add Gaussian"
         blocks, measures = pack_grok.run(*name.split(), n_iterations=LAST if whole else 1)
         stored, steps = packed_runs(), len(blocks)
@@ -224,7 +224,7 @@ def shuffled(values: Any) -> list:
 @pytest.mark.site
 @pytest.mark.browser
 def test_watch_it_grok_says_what_python_says_at_every_point(visit: Visit) -> None:
-    states = shuffled((o, k, t) for o in OPERATIONS for k in KERNELS for t in range(LAST + 1))
+    states = shuffled((o, k, t) for o in HELD for k in KERNELS for t in range(LAST + 1))
     root = visit.page.locator(".rfm-grok")
     found = root.evaluate(SENTENCES, [["operation", "kernel", "iteration"], states])
     widget = WatchItGrok()

@@ -89,3 +89,19 @@ def test_a_new_kernel_inherits_the_contract(plugin: dict[str, str]) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     passed = int(run.stdout.rpartition(" passed")[0].split()[-1])
     assert passed > 150
+
+
+SWEEP = """
+import matern
+from rfm_tutorial.grids import Grid
+from rfm_tutorial.runs import run_cell
+
+(cell,) = Grid(["add"], [5], kernels=["matern"], train_fractions=[0.8], n_iterations=[2]).cells()
+print(run_cell(cell)["train_accuracy"].to_pylist())
+"""
+
+
+def test_a_new_kernel_is_swept(plugin: dict[str, str]) -> None:
+    command = [sys.executable, "-c", SWEEP]
+    run = subprocess.run(command, cwd=ROOT, env=plugin, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "[1.0, 1.0, 1.0]\n"), run.stderr

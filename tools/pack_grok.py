@@ -20,7 +20,8 @@ from rfm_tutorial import (
     circulant_block,
     circulant_deviation,
 )
-from rfm_tutorial.explorables.grok import KERNELS, LAST, LEVELS, MODULUS, OPERATIONS, PACKED
+from rfm_tutorial.explorables.grok import KERNELS, LAST, LEVELS, MODULUS, PACKED
+from rfm_tutorial.operations import GROUP_OPERATIONS
 
 MACHINES = {"Gaussian": GaussianKernel(2.5), "quadratic": QuadraticKernel(3.0)}
 
@@ -62,7 +63,7 @@ def quantised(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Write the file."""
     arrays: dict[str, np.ndarray] = {}
-    for operation in OPERATIONS:
+    for operation in GROUP_OPERATIONS:
         for kernel in KERNELS:
             name = f"{operation} {kernel}"
             blocks, measures = run(operation, kernel)

@@ -5,17 +5,17 @@ from typing import cast
 
 import numpy as np
 import traitlets
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from rfm_tutorial.checks import check_choice, check_integer
 from rfm_tutorial.explorables.base import HERE, Explorable, script, style
-from rfm_tutorial.explorables.wording import SYMBOLS
+from rfm_tutorial.operations import OPERATIONS
 
 PACKED = HERE / "grok.safetensors"
 """Eight runs, made by tools/pack_grok.py."""
 
 MODULUS, LAST = 61, 30
-OPERATIONS = tuple(SYMBOLS)
 KERNELS = ("Gaussian", "quadratic")
 MEASURES = (
     "train_accuracy",
@@ -37,6 +37,16 @@ def packed_runs() -> dict[str, np.ndarray]:
     (31,), and "… measures" (31, 6) in the order of `MEASURES`; nan where there is none.
     """
     return load_file(PACKED)
+
+
+def _held() -> tuple[str, ...]:
+    """The operations whose runs the file has, told by the names of its arrays."""
+    with safe_open(PACKED, framework="numpy") as file:
+        names = set(file.keys())
+    return tuple(name for name in OPERATIONS if f"{name} {KERNELS[0]}" in names)
+
+
+HELD = _held()
 
 
 class WatchItGrok(Explorable):
@@ -65,11 +75,16 @@ last matrix 0.95.
     """
 
     _esm = script(
-        "grok", KERNELS=KERNELS, LAST=LAST, LEVELS=LEVELS, MODULUS=MODULUS, SYMBOLS=SYMBOLS
+        "grok",
+        KERNELS=KERNELS,
+        LAST=LAST,
+        LEVELS=LEVELS,
+        MODULUS=MODULUS,
+        SYMBOLS={name: OPERATIONS[name].symbol for name in HELD},
     )
     _css = style("grok")
 
-    operation = traitlets.Enum(OPERATIONS, "add").tag(sync=True)
+    operation = traitlets.Enum(HELD, HELD[0]).tag(sync=True)
     kernel = traitlets.Enum(KERNELS, "Gaussian").tag(sync=True)
     iteration = traitlets.Int(0, min=0, max=LAST).tag(sync=True)
     runs = traitlets.Dict().tag(sync=True)
@@ -80,11 +95,11 @@ last matrix 0.95.
     def __init__(
         self, operation: str = "add", kernel: str = "Gaussian", iteration: int = 0
     ) -> None:
-        check_choice("operation", operation, OPERATIONS)
+        check_choice("operation", operation, HELD)
         check_choice("kernel", kernel, KERNELS)
         check_integer("iteration", iteration, at_least=0, at_most=LAST)
         runs, blocks, start = {}, [], 0
-        for name in (f"{operation} {kernel}" for operation in OPERATIONS for kernel in KERNELS):
+        for name in (f"{operation} {kernel}" for operation in HELD for kernel in KERNELS):
             block = packed_runs()[name]
             values = packed_runs()[f"{name} measures"].tolist()
             columns = [
@@ -114,7 +129,7 @@ last matrix 0.95.
     @property
     def sentence(self) -> str:
         """What is shown at this iteration."""
-        symbol = SYMBOLS[cast(str, self.operation)]
+        symbol = OPERATIONS[cast(str, self.operation)].symbol
         deviation = self.measure("deviation")
         block = (
             "The block is still empty"

@@ -10,11 +10,12 @@ from torch import Tensor
 from rfm_tutorial.checks import check_choice, check_integer, check_square
 from rfm_tutorial.circulant import circulant_deviation, restore_block
 from rfm_tutorial.explorables.base import Explorable, script, style
-from rfm_tutorial.explorables.grok import LEVELS, packed_runs
+from rfm_tutorial.explorables.grok import HELD, LEVELS, packed_runs
 from rfm_tutorial.number_theory import check_prime, discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
 
-NAMES = {"mul": "Multiplication", "div": "Division"}
+NAMES = {name: OPERATIONS[name].title for name in HELD if OPERATIONS[name].needs_prime}
+"""Those of the packed runs whose clock goes by discrete logarithms."""
 
 
 class DiscreteLogShuffle(Explorable):
