@@ -75,7 +75,8 @@ def remake(path: Path) -> None:
     else:
         cases = runpy.run_path(str(path))["CASES"]
         with joblib.parallel_config("loky", n_jobs=-1, inner_max_num_threads=1):
-            found = joblib.Parallel(verbose=10)(joblib.delayed(_kept)(path, case) for case in cases)
+            jobs = (joblib.delayed(_kept)(path, case) for case in cases)
+            found: list[Any] = list(joblib.Parallel(verbose=10)(jobs))
         pairs = zip(cases, found, strict=True)
         frame = pd.DataFrame([{**case, **row} for case, rows in pairs for row in rows])
     frame.to_parquet(path.with_suffix(".parquet"), index=False)
