@@ -34,7 +34,8 @@ RUNS = ROOT / "book/runs"
 
 def sources() -> dict[str, Path]:
     """What the stored runs are made from, by name."""
-    return {path.stem: path for path in sorted(RUNS.iterdir()) if path.suffix in (".py", ".toml")}
+    found = sorted([*RUNS.glob("*.py"), *RUNS.glob("*.toml")])
+    return {path.stem: path for path in found if path.name != "ruff.toml"}
 
 
 def stored(name: str) -> pd.DataFrame:
