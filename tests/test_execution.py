@@ -79,6 +79,7 @@ def test_nbval_compares_text_and_nothing_else(tmp_path: Path, executed: bool) ->
     assert dict(zip(cells, results, strict=True)) == expected, run.stdout
 
 
+@pytest.mark.slow
 def test_a_run_notes_time_and_memory_and_a_failed_one_is_no_run(tmp_path: Path) -> None:
     source = "import time\nheld = b'x' * 10**8\ntime.sleep(1)\nlen(held)"
     notebook = new_notebook(cells=[new_code_cell(source)])

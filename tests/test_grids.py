@@ -175,6 +175,7 @@ except ValueError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_parameter_of_sweeps_is_declared_in_one_place(tmp_path: Path) -> None:
     package = Path(grids.__file__).parent
     copy = tmp_path / "rfm_tutorial"

@@ -183,6 +183,7 @@ def run(split):
     return network, list(train_network(network, split, n_epochs=35))
 
 
+@pytest.mark.slow
 def test_network_groks(run):
     records = run[1]
     interpolates = next(record for record in records if record.train_accuracy > 0.99)
@@ -204,6 +205,7 @@ def test_learned_features_are_circulant_and_hankel(run):
     assert shares(trained)[2] < 0.4
 
 
+@pytest.mark.slow
 def test_strong_weight_decay_leaves_the_circulant_part(split):
     network = QuadraticNetwork(61)
     epochs = train_network(network, split, n_epochs=50, learning_rate=3e-3, weight_decay=4.0)
@@ -229,6 +231,7 @@ def test_relu_network_groks():
     assert any(record.test_accuracy > 0.95 for record in epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [QuadraticNetwork, ReLUNetwork])
 def test_shuffled_labels_never_generalise(cls):
     data = ModularTask("add", 31).split(train_fraction=0.75)

@@ -101,6 +101,7 @@ print(run_cell(cell)["train_accuracy"].to_pylist())
 """
 
 
+@pytest.mark.slow
 def test_a_new_kernel_is_swept(plugin: dict[str, str]) -> None:
     command = [sys.executable, "-c", SWEEP]
     run = subprocess.run(command, cwd=ROOT, env=plugin, capture_output=True, text=True, check=False)

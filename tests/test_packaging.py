@@ -204,6 +204,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return json.loads(run.stdout)
 
 
+@pytest.mark.slow
 def test_the_numerics_need_no_package_of_an_extra(seen: dict[str, list[str]]) -> None:
     assert seen["asked"] == []
 

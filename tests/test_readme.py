@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
+@pytest.mark.slow
 def test_the_snippet_prints_what_the_readme_shows() -> None:
     blocks = re.findall(
         r"```(python|text)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL

@@ -95,6 +95,7 @@ def test_every_setting_is_that_of_the_plain_reference(
         assert difference(step.predictor.dual_coef_, alpha) < 1e-6
 
 
+@pytest.mark.slow
 @both_types
 def test_modular_addition_is_grokked_at_the_scale_of_the_paper(dtype: torch.dtype) -> None:
     split = ModularTask("add", 61).split(0.5, seed=0, dtype=dtype)

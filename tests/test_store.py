@@ -72,6 +72,7 @@ print(ours, threads() - before > 0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted on Linux")
 def test_reading_starts_no_thread_of_arrow(tmp_path: Path) -> None:
     # Its threads abort the interpreter now and then when it ends: in one run of five.

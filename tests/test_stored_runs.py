@@ -35,6 +35,7 @@ def test_every_source_has_a_result_and_every_result_a_source() -> None:
     assert {path.stem for path in RUNS.glob("*.parquet")} == set(SOURCES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_gives_what_is_stored(name: str) -> None:
     script = runpy.run_path(str(SOURCES[name]))

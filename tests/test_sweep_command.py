@@ -138,6 +138,7 @@ for arguments in (["--help"], sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_help_is_shown_and_a_run_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "grid.toml").write_text(GRID_FILE)
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_THE_EXTRA]
