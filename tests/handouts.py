@@ -1,5 +1,6 @@
 """What the tests of the graded assignments share: the built ones, and how to look into them."""
 
+import copy
 import hashlib
 import json
 import os
@@ -94,3 +95,14 @@ def packed(wrong: list[Wrong]) -> list[list[Wrong]]:
         else:
             groups.append([one])
     return groups
+
+
+def variant(notebook: dict, student: str, changes: list[tuple[str, str]]) -> dict:
+    """A copy of a solution with another id and with some text changed."""
+    result = copy.deepcopy(notebook)
+    for cell in result["cells"]:
+        source = "".join(cell["source"]).replace(f'"{AUTHOR}"', f'"{student}"')
+        for old, new in changes:
+            source = source.replace(old, new)
+        cell["source"] = source
+    return result

@@ -1,9 +1,11 @@
-"""The graded assignments as they are built: what is in them, and what must not be."""
+"""The graded assignments as they are built: what is in them, what must not be, and their marks."""
 
 import ast
+import csv
 import json
 import re
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,12 @@ from handouts import (
     each_assignment,
     files_with_tests,
     handed_out,
+    packed,
+    python,
     solution_of,
+    variant,
 )
+from wrong_answers import WRONG
 
 
 @pytest.mark.slow
@@ -108,3 +114,33 @@ def test_nothing_leaks_to_students(built: Path, name: str) -> None:
     beside = all_text(solution_of(built, name)) + "".join(files_with_tests(built, name).values())
     missing = [text for text in kept if text not in beside and repr(text)[1:-1] not in beside]
     assert len(missing) < 0.2 * len(kept), missing
+
+
+# The last one has points that a human gives.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["hw4", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("hw2", "hw3"))]
+)
+def test_otter_gives_the_same_marks(built: Path, tmp_path: Path, name: str) -> None:
+    folder, results = tmp_path / "submitted", tmp_path / "marked"
+    folder.mkdir()
+    group = packed(WRONG[name])[0]
+    wrong = variant(solution_of(built, name), "wrong", [(w.old, w.new) for w in group])
+    for student, notebook in {"untouched": handed_out(built, name), "wrong": wrong}.items():
+        (folder / f"{student}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    python("tools/grade_submissions.py", archive_of(built, name), folder, results)
+    with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
+        totals = {row["student"]: float(row["total"]) for row in csv.DictReader(table)}
+    lost = sum(points for wrong in group for points in wrong.lost.values())
+    assert totals == {"untouched": 0, "wrong": automatic_points(built, name) - lost}
+
+
+@cache
+def automatic_points(built: Path, name: str) -> float:
+    """The points of an assignment that need no human."""
+    from otter.test_files.exception_test import ExceptionTestFile
+
+    tests = [
+        ExceptionTestFile.from_string(source) for source in files_with_tests(built, name).values()
+    ]
+    return sum(test.possible for test in tests)

@@ -1,37 +1,25 @@
-"""The explorables as readers meet them: on a page without a kernel, and in JupyterLab with one."""
+"""The explorables as readers meet them on a page without a kernel."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import random
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pack_grok
 import pytest
 import torch
 from matplotlib import colormaps
-from offline_site import offline_site
 from test_explorables_scripts import EXPLORABLES
-from website import Visit, book_folder, build, serve, write_page
+from website import Visit, book_folder, build, serve, violations, wait_until_shown, write_page
 
 from rfm_tutorial import circulant_block, circulant_deviation, plots
 from rfm_tutorial.explorables import (
     DiscreteLogShuffle,
-    FourierClocks,
     Laboratory,
-    PaintCirculant,
-    RFMInPage,
     WatchItGrok,
 )
 from rfm_tutorial.explorables.base import HERE
@@ -45,7 +33,7 @@ from rfm_tutorial.explorables.grok import (
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Locator
 
 KINDS = "input[type=range], input[type=checkbox], input[type=number], select, button"
 
@@ -169,11 +157,6 @@ def visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
         yield visit
         assert visit.faults == []
         assert visit.not_allowed() == []
-
-
-def wait_until_shown(page: Page) -> None:
-    views = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
-    page.wait_for_function("n => document.querySelectorAll('[data-shown]').length === n", arg=views)
 
 
 def sentence(root: Locator) -> str:
@@ -467,323 +450,16 @@ def test_explorables_fit_the_screen_in_the_colours_of_the_theme(
 
 @pytest.mark.site
 @pytest.mark.browser
+def test_explorables_are_accessible_in_both_themes(browser: Browser, shown: str, npm: Path) -> None:
+    with Visit(browser, shown.rsplit("/", 2)[0], npm, reduced_motion="reduce") as visit:
+        assert violations(visit.page, shown, npm) == {}
+
+
+@pytest.mark.site
+@pytest.mark.browser
 def test_a_change_of_theme_redraws_the_pictures(visit: Visit) -> None:
     chart = visit.page.locator(".rfm-grok canvas").nth(1)
     before = chart.evaluate("c => c.toDataURL()")
     visit.page.evaluate("document.documentElement.dataset.theme = 'dark'")
     visit.page.wait_for_timeout(100)
     assert chart.evaluate("c => c.toDataURL()") != before
-
-
-# All pages of the real website.
-
-
-@pytest.fixture(scope="session")
-def addresses(site: Path) -> list[str]:
-    return [path.relative_to(site).as_posix() for path in sorted((site / "book").glob("**/*.html"))]
-
-
-SERIOUS = """async rules => {
-  const options = { resultTypes: ["violations"], ...(rules && { runOnly: rules }) };
-  const { violations } = await axe.run(document, options);
-  return violations.filter(v => ["serious", "critical"].includes(v.impact)).map(
-    v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join("  ")}`);
-}"""
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_pages_are_accessible_in_both_themes(
-    browser: Browser, address: str, addresses: list[str], shown: str, npm: Path
-) -> None:
-    violations = {}
-    for base, paths in ((address, addresses), (shown.rsplit("/", 2)[0], ["book/page.html"])):
-        with Visit(browser, base, npm, reduced_motion="reduce") as visit:
-            page = visit.page
-            for path in paths:
-                # Of all rules, the theme matters to that on contrast only.
-                for theme, rules in (("light", None), ("dark", ["color-contrast"])):
-                    page.emulate_media(color_scheme=theme)
-                    if theme == "light":
-                        page.goto(f"{base}/{path}")
-                        wait_until_shown(page)
-                        page.add_script_tag(path=npm / "axe-core/axe.min.js")
-                    in_theme = "theme => document.documentElement.dataset.theme === theme"
-                    page.wait_for_function(in_theme, arg=theme)
-                    if found := page.evaluate(SERIOUS, rules):
-                        violations[path, theme] = found
-    assert violations == {}
-
-
-# The addresses of a page and of all that this website sends with it.
-SENT = """() => ["navigation", "resource"].flatMap(kind => performance.getEntriesByType(kind))
-  .map(entry => entry.name).filter(name => name.startsWith(location.origin))"""
-
-
-def weight(site: Path, address: str, sent: list[str]) -> int:
-    """Bytes on their way to the reader, where a web server compresses text, as all do."""
-    total = 0
-    for name in set(sent):
-        if name.endswith("/favicon.ico"):  # browsers ask for it, and there is none
-            continue
-        content = (site / urlsplit(name.removeprefix(address)).path.lstrip("/")).read_bytes()
-        text = urlsplit(name).path.endswith((".html", ".css", ".js"))
-        total += len(gzip.compress(content) if text else content)
-    return total
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_every_page_is_light_loads_without_a_fault_and_its_explorables_move(
-    browser: Browser, site: Path, address: str, addresses: list[str], npm: Path
-) -> None:
-    with Visit(browser, address, npm, reduced_motion="reduce") as visit:
-        for path in addresses:
-            visit.page.goto(f"{address}/{path}", wait_until="load")
-            wait_until_shown(visit.page)
-            sent = visit.page.evaluate(SENT)
-            assert f"{address}/{path}" in sent
-            assert weight(site, address, sent) < 2_500_000, path
-            for root in visit.page.locator(".rfm-explorable").all():
-                assert works(root, root.locator("input[type=range]").first, by_keyboard), path
-        assert visit.faults == []
-        assert visit.not_allowed() == []
-
-
-@pytest.mark.site
-def test_each_widget_on_the_website_is_an_explorable(site: Path, addresses: list[str]) -> None:
-    for path in addresses:
-        page = (site / path).read_text(encoding="utf-8")
-        states = re.findall(r'widget-state\+json">(.*?)</script>', page, re.DOTALL)
-        models = {k: v for text in states for k, v in json.loads(text)["state"].items()}
-        for view in re.findall(r'widget-view\+json">(.*?)</script>', page, re.DOTALL):
-            assert "_esm" in models[json.loads(view)["model_id"]]["state"], path
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_the_offline_site_needs_no_network(
-    browser: Browser, site: Path, addresses: list[str], npm: Path, tmp_path: Path
-) -> None:
-    offline = offline_site(site, tmp_path / "offline", npm)
-    with Visit(browser, offline.as_uri()) as visit:
-        for path in addresses:
-            visit.page.goto(f"{offline.as_uri()}/{path}")
-            wait_until_shown(visit.page)
-            formulas = visit.page.locator("span.math, div.math").count()
-            typeset = "n => document.querySelectorAll('mjx-container').length >= n"
-            visit.page.wait_for_function(typeset, arg=formulas)
-        assert visit.faults == []
-        assert visit.outside == set()
-
-
-def test_a_page_that_fetches_from_elsewhere_is_refused(tmp_path: Path, npm: Path) -> None:
-    source = tmp_path / "html"
-    (source / "_static").mkdir(parents=True)
-    page = source / "page.html"
-    for tag in (
-        '<script src="https://example.org/a.js"></script>',
-        '<link href="//example.org/a.css" rel="stylesheet">',
-        '<img src="http://example.org/a.png">',
-    ):
-        page.write_text(tag, encoding="utf-8")
-        with pytest.raises(ValueError, match=r"page.html fetches from elsewhere: .*example.org/a"):
-            offline_site(source, tmp_path / "offline", npm)
-    page.write_text('<a href="https://example.org">a link</a>', encoding="utf-8")
-    offline_site(source, tmp_path / "offline", npm)
-
-
-# In JupyterLab, with a kernel.
-
-CELLS_IN_LAB = (
-    "from rfm_tutorial.explorables import *",
-    "grok = WatchItGrok()\ngrok",
-    "print(grok.iteration, grok)",
-    "grok.iteration = 20",
-    "shuffle = DiscreteLogShuffle()\nshuffle",
-    "print(shuffle.root, shuffle.placed, shuffle)",
-    "clocks = FourierClocks(13, a=3, b=5)\nclocks",
-    "print(clocks.a, clocks)",
-    "clocks.b = 6",
-    "painted = PaintCirculant()\npainted",
-    "print(painted.noise, painted)",
-    "painted.noise = 0.5",
-    "run = RFMInPage(modulus=11)\nrun",
-    "print(run.step, len(run.history), run)",
-    "run.step = 3",
-    "laboratory = Laboratory()\nlaboratory",
-    "print(len(laboratory.history), laboratory.start_button.disabled)",
-    "laboratory.modulus.value, laboratory.iterations.value = 61, 60",
-    "laboratory.modulus.value, laboratory.iterations.value = 13, 3",
-)
-
-
-class Lab:
-    """A notebook in JupyterLab."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-
-    def command(self, name: str, **arguments: object) -> None:
-        # Without a result: what commands return is too much to be carried over to here.
-        execute = "async ([name, args]) => { await jupyterapp.commands.execute(name, args); }"
-        self.page.evaluate(execute, [name, arguments])
-
-    def output_of(self, code: str) -> str:
-        """Run the cell with this code and return what it prints."""
-        index = 1 + CELLS_IN_LAB.index(code)
-        self.page.evaluate(
-            "i => { jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index
-        )
-        self.command("notebook:run-cell")
-        output = self.page.locator(".jp-Notebook-cell").nth(index).locator(".jp-OutputArea-output")
-        return output.inner_text().strip() if output.count() else ""
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The explorables in a JupyterLab of their own, all cells run."""
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "book").mkdir()
-    write_page(folder, *CELLS_IN_LAB)
-    with start_lab(folder) as address, Visit(browser, address, viewport=TALL) as visit:
-        visit.page.goto(f"{address}/lab/tree/book/page.ipynb")
-        visit.page.wait_for_selector(".jp-Notebook-cell")
-        visit.page.evaluate(
-            "async () => { await jupyterapp.shell.currentWidget.sessionContext.ready; }"
-        )
-        shown = Lab(visit.page)
-        shown.command("notebook:run-all-cells")
-        visit.page.wait_for_selector(".rfm-grok .rfm-sentence", timeout=90_000)
-        yield shown
-
-
-# JupyterLab keeps only those cells on the page that are in sight.
-TALL: Any = {"width": 1200, "height": 9000}
-
-
-@contextmanager
-def start_lab(folder: Path) -> Iterator[str]:
-    """The address of a JupyterLab that serves a folder and knows nothing of the user's settings."""
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    env = os.environ | {name: str(folder / name) for name in names}
-    command = [Path(sys.executable).with_name("jupyter"), "lab", "--no-browser", "--allow-root"]
-    options = ["--port=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
-    with subprocess.Popen(
-        [*command, *options], cwd=folder, env=env, stderr=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stderr is not None
-        address, said = None, []
-        for text in server.stderr:
-            said.append(text)
-            if found := re.search(r"http://(?:localhost|127\.0\.0\.1):\d+", text):
-                address = found.group().replace("localhost", "127.0.0.1")
-                break
-        assert address is not None, "".join(said)
-        # Nobody reads the rest, but a full pipe would stop the server.
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        try:
-            yield address
-        finally:
-            server.terminate()
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_in_jupyterlab_hand_and_python_move_the_same_state(lab: Lab) -> None:
-    root = lab.page.locator(".rfm-grok")
-    expected = WatchItGrok(iteration=20)
-    lab.page.wait_for_function(
-        "([root, text]) => root.querySelector('.rfm-sentence').textContent === text",
-        arg=[root.element_handle(), expected.sentence],
-    )
-    root.get_by_role("slider", name="iteration").press("ArrowLeft")
-    root.get_by_label("operation").select_option(label="a · b")
-    expected = WatchItGrok("mul", iteration=19)
-    assert sentence(root) == expected.sentence
-    assert lab.output_of("print(grok.iteration, grok)") == f"19 {expected.sentence}"
-
-    root = lab.page.locator(".rfm-shuffle")
-    root.get_by_role("button", name="Discrete-log order").click()
-    root.get_by_label("primitive root g").select_option(label="6")
-    expected = DiscreteLogShuffle(root=6, placed=60)
-    assert sentence(root) == expected.sentence
-    output = lab.output_of("print(shuffle.root, shuffle.placed, shuffle)")
-    assert output == f"6 60 {expected.sentence}"
-
-
-@pytest.mark.site
-@pytest.mark.browser
-@pytest.mark.parametrize(
-    ("name", "before", "slider", "key", "after", "printed", "found"),
-    [
-        (
-            "fourier-clocks",
-            FourierClocks(13, a=3, b=6),
-            "digit a",
-            "ArrowRight",
-            FourierClocks(13, a=4, b=6),
-            "print(clocks.a, clocks)",
-            "4",
-        ),
-        (
-            "paint",
-            PaintCirculant(noise=0.5),
-            "noise",
-            "ArrowRight",
-            PaintCirculant(noise=0.6),
-            "print(painted.noise, painted)",
-            "0.6",
-        ),
-        (
-            "rfm-in-page",
-            RFMInPage(modulus=11, step=3),
-            "updates",
-            "ArrowRight",
-            RFMInPage(modulus=11, step=4),
-            "print(run.step, len(run.history), run)",
-            "4 5",
-        ),
-    ],
-)
-def test_in_jupyterlab_what_the_page_computes_reaches_python(
-    lab: Lab, name: str, before: Any, slider: str, key: str, after: Any, printed: str, found: str
-) -> None:
-    root = lab.page.locator(f".rfm-{name}")
-    says = "([root, text]) => root.querySelector('.rfm-sentence').textContent === text"
-    lab.page.wait_for_function(says, arg=[root.element_handle(), before.sentence])
-    root.get_by_role("slider", name=slider, exact=True).press(key)
-    lab.page.wait_for_function(says, arg=[root.element_handle(), after.sentence])
-    assert lab.output_of(printed) == f"{found} {after.sentence}"
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_in_jupyterlab_the_laboratory_runs_and_stops(lab: Lab) -> None:
-    page, printed = lab.page, "print(len(laboratory.history), laboratory.start_button.disabled)"
-    assert lab.output_of(printed) == "0 False"
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.get_by_text("Finished. Step 3: right on").wait_for()
-    assert lab.output_of(printed) == "4 False"
-    page.get_by_alt_text("Line plots of accuracy").wait_for()
-
-    lab.output_of("laboratory.modulus.value, laboratory.iterations.value = 61, 60")
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.get_by_text(re.compile(r"^Step \d+: right on")).wait_for()
-    # The kernel answers while the run goes on.
-    assert lab.output_of(printed).endswith("True")
-    page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text(re.compile("^Stopped by hand. Step ")).wait_for()
-    steps, running = lab.output_of(printed).split()
-    assert int(steps) < 61
-    assert running == "False"
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_in_jupyterlab_explorables_follow_the_theme(lab: Lab) -> None:
-    root = lab.page.locator(".rfm-grok")
-    for theme, paper in (("Dark", "rgb(20, 24, 30)"), ("Light", "rgb(252, 252, 250)")):
-        lab.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-        expected = "([r, c]) => getComputedStyle(r).backgroundColor === c"
-        lab.page.wait_for_function(expected, arg=[root.element_handle(), paper])

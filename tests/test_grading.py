@@ -1,13 +1,11 @@
 """Batches of submissions, with all kinds of trouble in them, graded through otter."""
 
-import copy
 import csv
 import json
 import os
 import re
 import time
 import zipfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +20,9 @@ from handouts import (
     packed,
     python,
     solution_of,
+    variant,
 )
 from wrong_answers import WRONG
-
-
-def variant(notebook: dict, student: str, changes: list[tuple[str, str]]) -> dict:
-    """A copy of a solution with another id and with some text changed."""
-    result = copy.deepcopy(notebook)
-    for cell in result["cells"]:
-        source = "".join(cell["source"]).replace(f'"{AUTHOR}"', f'"{student}"')
-        for old, new in changes:
-            source = source.replace(old, new)
-        cell["source"] = source
-    return result
-
 
 # Question 6 needs the functions of questions 4 and 5.
 FUNCTIONS = {
@@ -320,33 +307,3 @@ def test_a_student_can_be_told_why(batch: dict[str, Any]) -> None:
     outputs = {test["name"]: test["output"] for test in found["tests"]}
     for wrong in group:
         assert wrong.hint in outputs[next(iter(wrong.lost))]
-
-
-# The last one has points that a human gives.
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["hw4", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("hw2", "hw3"))]
-)
-def test_otter_gives_the_same_marks(built: Path, tmp_path: Path, name: str) -> None:
-    folder, results = tmp_path / "submitted", tmp_path / "marked"
-    folder.mkdir()
-    group = packed(WRONG[name])[0]
-    wrong = variant(solution_of(built, name), "wrong", [(w.old, w.new) for w in group])
-    for student, notebook in {"untouched": handed_out(built, name), "wrong": wrong}.items():
-        (folder / f"{student}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    python("tools/grade_submissions.py", archive_of(built, name), folder, results)
-    with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
-        totals = {row["student"]: float(row["total"]) for row in csv.DictReader(table)}
-    lost = sum(points for wrong in group for points in wrong.lost.values())
-    assert totals == {"untouched": 0, "wrong": automatic_points(built, name) - lost}
-
-
-@cache
-def automatic_points(built: Path, name: str) -> float:
-    """The points of an assignment that need no human."""
-    from otter.test_files.exception_test import ExceptionTestFile
-
-    tests = [
-        ExceptionTestFile.from_string(source) for source in files_with_tests(built, name).values()
-    ]
-    return sum(test.possible for test in tests)

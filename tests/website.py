@@ -115,3 +115,34 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         self.context.close()
+
+
+def wait_until_shown(page: "Page") -> None:
+    """Wait for every widget of a page."""
+    views = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
+    page.wait_for_function("n => document.querySelectorAll('[data-shown]').length === n", arg=views)
+
+
+SERIOUS = """async rules => {
+  const options = { resultTypes: ["violations"], ...(rules && { runOnly: rules }) };
+  const { violations } = await axe.run(document, options);
+  return violations.filter(v => ["serious", "critical"].includes(v.impact)).map(
+    v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join("  ")}`);
+}"""
+
+
+def violations(page: "Page", url: str, npm: Path) -> dict[str, list[str]]:
+    """What axe finds on a page in either theme, if it is serious."""
+    found = {}
+    # Of all rules, the theme matters to that on contrast only.
+    for theme, rules in (("light", None), ("dark", ["color-contrast"])):
+        page.emulate_media(color_scheme=theme)
+        if theme == "light":
+            page.goto(url)
+            wait_until_shown(page)
+            page.add_script_tag(path=npm / "axe-core/axe.min.js")
+        in_theme = "theme => document.documentElement.dataset.theme === theme"
+        page.wait_for_function(in_theme, arg=theme)
+        if serious := page.evaluate(SERIOUS, rules):
+            found[theme] = serious
+    return found
