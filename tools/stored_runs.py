@@ -77,7 +77,8 @@ def remake(path: Path) -> None:
         cases = runpy.run_path(str(path))["CASES"]
         with joblib.parallel_config("loky", n_jobs=-1, inner_max_num_threads=1):
             jobs = (joblib.delayed(_kept)(path, case) for case in cases)
-            found: list[Any] = list(joblib.Parallel(verbose=10, batch_size=1)(jobs))
+            parallel = joblib.Parallel(verbose=10, batch_size=1)  # pyright: ignore[reportArgumentType]
+            found: list[Any] = list(parallel(jobs))
         pairs = zip(cases, found, strict=True)
         frame = pd.DataFrame([{**case, **row} for case, rows in pairs for row in rows])
     frame.to_parquet(path.with_suffix(".parquet"), index=False)
