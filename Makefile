@@ -6,6 +6,10 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
+# The environment is installed without compiled files, because most of it nobody imports; what is imported is compiled
+# once and kept, also where the machine says otherwise. Without that each of some hundred processes does it again.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= python3
 BIN := .venv/bin
 CHAPTERS = $(wildcard book/*.ipynb)

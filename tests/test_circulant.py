@@ -443,6 +443,7 @@ def test_imposing_leaves_its_argument_alone_and_keeps_the_dtype(operation: str) 
     assert torch.equal(M, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["add", "mul"])
 def test_imposed_structure_needs_less_data(operation: str) -> None:
     """p = 31, 45 % of the table: a run by itself gets somewhere, an imposed one further."""
@@ -462,6 +463,7 @@ def test_imposed_structure_needs_less_data(operation: str) -> None:
 # ── What the paper observes ───────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("p", "operation", "kernel"),
     [
@@ -491,6 +493,7 @@ def test_progress_is_seen_before_the_accuracy_moves(p: int, operation: str, kern
     assert alignment[leaves] - alignment[0] > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
 @pytest.mark.parametrize("operation", GROUP_OPERATIONS)
 def test_random_circulant_features_generalise_and_nothing_else_does(operation, kernel) -> None:

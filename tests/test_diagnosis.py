@@ -212,6 +212,7 @@ def loss(rfm: RFM, function: Callable[[Tensor], Tensor], dtype: torch.dtype) -> 
     return float((rfm.predict(test) - function(test)).square().mean())
 
 
+@pytest.mark.slow
 @both_types
 @pytest.mark.parametrize("function", [linear, noisy, bent])
 @pytest.mark.parametrize("bandwidth", [2.5, 10.0])
@@ -274,6 +275,7 @@ def test_the_centred_agop_of_a_linear_predictor_is_accurate(case, dtype: torch.d
     assert float(eigenvalues[0]) > -1e-5 * float(eigenvalues[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("operation", ["add", "div", "random"])
 def test_modular_arithmetic_gives_no_alarm(operation: str, dtype: torch.dtype) -> None:

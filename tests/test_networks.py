@@ -195,6 +195,7 @@ def test_network_groks(run):
     assert all(earlier.seconds < later.seconds for earlier, later in pairwise(records))
 
 
+@pytest.mark.slow
 def test_learned_features_are_circulant_and_hankel(run):
     """Each unit learns one frequency, and so adds a circulant and a Hankel part to the block."""
     untrained = circulant_block(neural_feature_matrix(QuadraticNetwork(61)), "add")
@@ -337,6 +338,7 @@ def test_transformed_inputs_are_the_feature_matrix():
     assert transformed.Y_test is data.Y_test
 
 
+@pytest.mark.slow
 def test_network_on_random_circulant_features_generalises_sooner(split):
     transformed = transform_inputs(split, random_circulant_features("add", 61))
     plain, circulant = (

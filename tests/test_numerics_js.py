@@ -336,6 +336,7 @@ STEPS = """(operation, p, fraction, seed, bandwidth, last) => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "p", "fraction", "seed", "bandwidth", "last"),
     [

@@ -209,6 +209,7 @@ def test_the_numerics_need_no_package_of_an_extra(seen: dict[str, list[str]]) ->
     assert seen["asked"] == []
 
 
+@pytest.mark.slow
 def test_the_package_loads_little_besides_torch(seen: dict[str, list[str]]) -> None:
     core = {"jaxtyping", "numpy", "rfm_tutorial", "safetensors", "tqdm"}
     # The last comes with jaxtyping.

@@ -577,6 +577,7 @@ def next_step(split: Split, number: int) -> Tensor:
 # Laws
 
 
+@pytest.mark.slow
 @every_kernel
 @settings(max_examples=20)
 @given(seed=st.integers(0, 1000))

@@ -23,8 +23,11 @@ def fingerprint(root: Path, *parts: str) -> str:
     found = [path for top in tops for path in [top, *top.rglob("*")]]
     digest = hashlib.sha256()
     for path in sorted(found):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        name = path.relative_to(root)
+        # Not what Python and linters keep beside what they read.
+        kept = any(part.startswith((".", "__")) for part in name.parts[:-1])
+        if path.is_file() and not kept:
+            digest.update(name.as_posix().encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
