@@ -130,6 +130,9 @@ SERIOUS = """async rules => {
     v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join("  ")}`);
 }"""
 
+# Colours on their way from one theme to the other have no contrast to be judged.
+AT_REST = "() => document.getAnimations().every(one => one.playState !== 'running')"
+
 
 def violations(page: "Page", url: str, npm: Path) -> dict[str, list[str]]:
     """What axe finds on a page in either theme, if it is serious."""
@@ -143,6 +146,7 @@ def violations(page: "Page", url: str, npm: Path) -> dict[str, list[str]]:
             page.add_script_tag(path=npm / "axe-core/axe.min.js")
         in_theme = "theme => document.documentElement.dataset.theme === theme"
         page.wait_for_function(in_theme, arg=theme)
+        page.wait_for_function(AT_REST)
         if serious := page.evaluate(SERIOUS, rules):
             found[theme] = serious
     return found
