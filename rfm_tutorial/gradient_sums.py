@@ -252,14 +252,22 @@ class _Seen:
         """
         if self.squares is None or W.is_meta:
             return []
+        threshold = torch.finfo(W.dtype).eps ** 0.5
         part = slice(start, start + W.shape[1])
-        X, q_X, q_Z = self.X[part], self.squares[0][part, 0], self.squares[1]
-        V = W.abs() * self.sizes
-        own = q_X * V.sum(0)
-        apart = (V.T @ q_Z)[:, 0] - 2 * (X * (V.T @ self.Z)).sum(1) + own
+        X, q_X, q_Z = self.X[part], self.squares[0][part], self.squares[1]
+        norms = torch.cat([torch.ones_like(q_Z), q_Z.sqrt(), q_Z], 1)
+        V = W.abs()
+        total, first, second = (V.T @ (self.sizes * norms)).split(1, 1)
+        own = q_X * total
+        # ‖z − x‖ ≥ |‖z‖ − ‖x‖| clears most rows without a product as large as the gradient's own.
         # "not >" also finds NaN, from an overflow.
-        close = ~(apart > torch.finfo(W.dtype).eps ** 0.5 * own) & (own > 0)
-        return close.nonzero()[:, 0].tolist()
+        doubtful = ~(second - 2 * q_X.sqrt() * first + own > threshold * own) & (own > 0)
+        rows = doubtful[:, 0].nonzero()[:, 0]
+        if len(rows) > 0:
+            V, X, own = V[:, rows] * self.sizes, X[rows], own[rows]
+            apart = V.T @ q_Z - 2 * (X * (V.T @ self.Z)).sum(1, keepdim=True) + own
+            rows = rows[~(apart > threshold * own)[:, 0]]
+        return rows.tolist()
 
 
 def _from_differences(
