@@ -124,22 +124,37 @@ class Labelled(ABC):
             If the fraction is not strictly between 0 and 1 or leaves a part empty, another
             argument does not fit, or memory does not hold the inputs and targets.
         """
+        return self._cut(None, train_fraction, seed, dtype, device)
+
+    def _cut(
+        self,
+        units: Int[Tensor, " N"] | None,
+        train_fraction: float,
+        seed: int,
+        dtype: torch.dtype,
+        device: torch.device | str | None,
+    ) -> Split:
+        """`split`, with rows of the same unit number kept together; None for rows on their own."""
         total, width, n_classes = self._size
         if not isinstance(train_fraction, Real) or not 0 < train_fraction < 1:
             raise ValueError(
                 f"train_fraction must lie strictly between 0 and 1, got {shown(train_fraction)}"
             )
-        n_train = int(train_fraction * total)
-        if n_train == 0:
+        drawn = total if units is None else len(units.unique())
+        n_drawn = int(train_fraction * drawn)
+        if n_drawn == 0:
             raise ValueError(
                 f"train_fraction must leave at least one training row, got {train_fraction!r} "
-                f"of {total} rows"
+                f"of {drawn} rows"
             )
         generator = seeded_generator(seed)
         check_dtype(dtype)
         device = check_device(device)
         self._check_split(total * ((width + n_classes) * dtype.itemsize + 100.0), dtype)
-        order = torch.randperm(total, generator=generator, device="cpu")
+        order, n_train = torch.randperm(drawn, generator=generator, device="cpu"), n_drawn
+        if units is not None:
+            places = order.argsort()[units.unique(return_inverse=True)[1]]
+            order, n_train = places.argsort(stable=True), int((places < n_drawn).sum())
         parts: list[Tensor] = []
         pairs: list[Tensor] = []
         for rows in (order[:n_train], order[n_train:]):

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from rfm_tutorial.checks import (
     check_choice,
+    check_flag,
     check_labels,
     check_memory,
     check_numbers,
     check_tensor,
     shown,
 )
-from rfm_tutorial.datasets import Labelled, encode_digits
+from rfm_tutorial.datasets import Labelled, Split, encode_digits
 from rfm_tutorial.operations import OPERATIONS
 
 
@@ -251,6 +252,37 @@ class MultiTask(Labelled):
 
     def _inputs(self, rows, dtype):
         return self.encode(self.pairs[rows], self.tasks[rows], dtype)
+
+    def split(
+        self,
+        train_fraction: float = 0.5,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+        same_cells: bool = False,
+    ) -> Split:
+        """Cut all tables at random, as `ModularTask.split` does.
+
+        Parameters
+        ----------
+        same_cells : whether a cell (a, b) is shown for every task or for none, as in the paper;
+            by default each row, a cell with its task, is drawn on its own, so that a cell may
+            be shown for one task and asked for another
+
+        Raises
+        ------
+        ValueError
+            As for `ModularTask.split`.
+
+        Examples
+        --------
+        >>> split = MultiTask(("add", "x^2+y^2"), 5).split(0.8, same_cells=True)
+        >>> split.pairs_test.unique(dim=0).shape, split.pairs_test.shape
+        (torch.Size([5, 2]), torch.Size([10, 2]))
+        """
+        check_flag("same_cells", same_cells)
+        cells = self.pairs[:, 0] * self.modulus + self.pairs[:, 1] if same_cells else None
+        return self._cut(cells, train_fraction, seed, dtype, device)
 
 
 def _check_table(table: object, rows: int) -> None:

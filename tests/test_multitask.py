@@ -203,3 +203,24 @@ def test_the_fast_path_is_taken_and_the_loop_stays_positive_semidefinite() -> No
     assert _cheapest_method(len(split.X_train), split.X_train, 31, groups) == "grouped"
     *_, last = RFM(GaussianKernel(2.5), n_iterations=3).iterate(split.X_train, split.Y_train)
     assert last.iteration == 3
+
+
+def test_the_same_cells_can_be_shown_for_every_task() -> None:
+    task = MultiTask(("add", "div"), 7)  # 49 cells, 7 of which ÷ does not have
+    split = task.split(0.6, seed=3, same_cells=True)
+    train, test = ({tuple(pair) for pair in pairs.tolist()} for pairs in split[6:])
+    assert not train & test
+    assert len(train) == int(0.6 * 49)
+    assert len(split.y_train) + len(split.y_test) == len(task.labels)
+    for X, y, pairs in (
+        (split.X_train, split.y_train, split[6]),
+        (split.X_test, split.y_test, split[7]),
+    ):
+        names = X[:, 14:].argmax(dim=1)
+        assert torch.equal(X, task.encode(pairs, names))
+        for number, name in enumerate(task.operations):
+            mine, table = names == number, ModularTask(name, 7).table
+            assert torch.equal(table[tuple(pairs[mine].T)], y[mine])
+    own = task.split(0.6, seed=3)
+    assert {tuple(pair) for pair in own[6].tolist()} & {tuple(pair) for pair in own[7].tolist()}
+    assert torch.equal(task.split(0.6, seed=3, same_cells=False).X_train, own.X_train)
