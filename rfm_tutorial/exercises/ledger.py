@@ -49,7 +49,7 @@ pick = Exercise(
         ),
     },
     returns="an int, the place of the only claim with the fragment, or None",
-    see='the section "Reading what the other pages have printed"',
+    see='the section "Where the numbers come from"',
 )
 
 
