@@ -96,12 +96,17 @@ def built() -> Path:
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
-    """Build the website, which executes only what changed since the last time."""
-    run = website.build(website.ROOT)
-    if run.returncode != 0:
-        pytest.fail(run.stdout + run.stderr, pytrace=False)
-    return website.ROOT / "_build/html"
+def site(request: pytest.FixtureRequest) -> Path:
+    """Build the website, which executes only what changed since the last time.
+
+    Not after `make book`, which `make test` has done just before, once for all processes.
+    """
+    folder = website.ROOT / "_build/html"
+    if not (request.config.option.nbval_executed and folder.is_dir()):
+        run = website.build(website.ROOT)
+        if run.returncode != 0:
+            pytest.fail(run.stdout + run.stderr, pytrace=False)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -143,13 +143,11 @@ SEVERAL = {
     ),
 }
 REDEFINITIONS = ("redefines-otter", "redefines-mark")
+# Of several that end in the same way there is one.
 SAMPLE = (
     "a-loop-that-catches",
     "deletes-everything",
-    "ends-the-process",
     "garbage",
-    "memory",
-    "other-assignment",
     "redefines-torch",
     "redefinitions",
     *SEVERAL,
@@ -272,7 +270,8 @@ def test_submissions_get_what_they_earned(batch: dict[str, Any]) -> None:
     rows, expected = batch["rows"], batch["expected"]
     assert set(expected) == set(SAMPLE) or len(expected) == 30
     # What a submission that holds all memory can still answer depends on the machine.
-    assert float(rows["memory"]["total"]) <= WITHOUT_QUESTION_4
+    if "memory" in expected:
+        assert float(rows["memory"]["total"]) <= WITHOUT_QUESTION_4
     totals = {s: float(row["total"]) for s, row in rows.items() if s != "memory"}
     assert totals == {s: points for s, (points, _) in expected.items() if s != "memory"}
     for student, (_, note) in expected.items():

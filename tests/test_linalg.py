@@ -9,7 +9,6 @@ import torch
 from helpers import KERNELS_OF_THE_PACKAGE, difference, feature_matrix, normal, rows
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
 from torch import Tensor
 
 from rfm_tutorial import (
@@ -51,6 +50,9 @@ def test_kernel_ridge_predicts_what_scikit_learn_predicts(kernel: Kernel, ridge:
     X, Y, X_new = rows("dense"), normal(18, 3, seed=5), rows("dense", seed=9)
     M = feature_matrix("dense", 6)
     model = KernelRidge(kernel, ridge).fit(X, Y, M)
+    # Here, because it takes long to be imported, by each process that shares the tests.
+    from sklearn.kernel_ridge import KernelRidge as SklearnKernelRidge
+
     oracle = SklearnKernelRidge(kernel="precomputed").set_params(alpha=ridge)
     oracle.fit(kernel(X, X, M).numpy(), Y.numpy())
     assert difference(model.dual_coef_, oracle.dual_coef_) < 1e-9

@@ -73,6 +73,8 @@ def test_a_cluster_gives_the_same_table_as_the_local_pool(
         run_sweep(GRID, tmp_path, workers=2, scheduler=address)
 
 
+# `make test` has a cell that kills one worker after another, below.
+@pytest.mark.nightly
 @starts_processes
 def test_a_cluster_that_loses_a_worker_completes_the_sweep(
     tmp_path: Path, slower: pa.Table, client
