@@ -159,7 +159,7 @@ def table(
     if filled < len(colours):
         raise ValueError(f"pairs must be different, got {len(colours)} pairs for {filled} cells")
     ax = ax or plt.gca()
-    ax.imshow(values, cmap=SEQUENTIAL, interpolation="nearest", origin="lower")
+    ax.imshow(values, cmap=SEQUENTIAL, interpolation="nearest", origin="upper")
     ax.set(xlabel="b", ylabel="a")
     ax.set_title(title, loc="left")
     share = filled / modulus**2
