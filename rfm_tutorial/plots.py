@@ -314,6 +314,31 @@ def block(A: Float[Tensor, "n m"], ax: Axes | None = None, title: str = "block")
     )
 
 
+def crossing(
+    A: Float[Tensor, "m m"],
+    first: tuple[int, int],
+    second: tuple[int, int],
+    ax: Axes | None = None,
+) -> Axes:
+    """The two entries of a block, A[a, b′] and A[a′, b], that two cells (a, b), (a′, b′) meet."""
+    ax = block(A, ax=ax, title=f"{first} and {second}")
+    places = {"A[a, b′]": (first[0], second[1]), "A[a′, b]": (second[0], first[1])}
+    values = [float(A[place]) for place in places.values()]
+    same = abs(values[0] - values[1]) <= 1e-6 * float(A.abs().max())
+    for name, (row, column) in places.items():
+        ax.plot(column, row, "s", markersize=15, fillstyle="none", color="#000000", mew=2)
+        card = {"boxstyle": "round,pad=0.15", "facecolor": "#fcfcfa", "edgecolor": "none"}
+        ax.annotate(
+            name, (column, row), (0, 14), textcoords="offset points", ha="center", bbox=card
+        )
+    ax.set(xlabel="b", ylabel="a")
+    return describe(
+        ax,
+        f"A block in which the cells {first} and {second} meet two entries, {values[0]:.2f} and "
+        f"{values[1]:.2f}: they {'coincide' if same else 'differ'}.",
+    )
+
+
 def spectrum(
     energy: Float[Tensor, " frequencies"], ax: Axes | None = None, title: str = "spectrum"
 ) -> Axes:

@@ -60,6 +60,14 @@ PANELS: dict[str, tuple[Callable[[Axes], Axes], tuple[str, ...]]] = {
         lambda ax: plots.block(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), ax=ax),
         ("2 × 2 block", "from 0.000 to 3.000"),
     ),
+    "crossing of equal entries": (
+        lambda ax: plots.crossing(torch.tensor([[0.0, 1.0], [1.0, 3.0]]), (0, 0), (1, 1), ax=ax),
+        ("the cells (0, 0) and (1, 1)", "1.00 and 1.00", "coincide"),
+    ),
+    "crossing": (
+        lambda ax: plots.crossing(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), (0, 0), (1, 1), ax=ax),
+        ("1.00 and 2.00", "they differ"),
+    ),
     "spectrum": (
         lambda ax: plots.spectrum(torch.tensor([0.0, 0.7, 0.1, 0.2]), ax=ax),
         ("4 frequencies", "1 (0.70), 3 (0.20), 2 (0.10)", "2 frequencies carry 90 %"),
