@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from offline_site import offline_site
 from test_explorables import by_keyboard, works
-from website import Visit, violations, wait_until_shown
+from website import Visit, pages_of, violations, wait_until_shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def addresses(site: Path) -> list[str]:
-    return [path.relative_to(site).as_posix() for path in sorted((site / "book").glob("**/*.html"))]
+    return [path.relative_to(site).as_posix() for path in pages_of(site)]
 
 
 @pytest.mark.site
