@@ -86,6 +86,10 @@ notebooks: .venv/book ## Execute every chapter in place and store its text outpu
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(CHAPTERS)
 	$(BIN)/python tools/normalise_notebooks.py $(CHAPTERS)
 
+.PHONY: counts
+counts: .venv/all ## Print how many words, lines, screens and figures each chapter has
+	$(BIN)/python -m pytest --quiet --capture=no tests/test_budget.py
+
 .PHONY: runs
 runs: .venv/book ## Compute again the long runs whose results chapters read from book/runs
 	$(BIN)/python tools/stored_runs.py
