@@ -50,7 +50,7 @@ test-elsewhere: .venv/all ## Run unit tests and chapters as other processors and
 # Both ends of the ranges in pyproject.toml, each in an environment of its own, for the tests that the extra `test` is
 # enough for: not those of the website, of its pages and of grading.
 UNIT_TESTS = rfm_tutorial tests -m "not browser and not site" $(addprefix --ignore=,tests/in_process.py \
-  $(patsubst %,tests/test_%.py,answers assignments claims_table execution grading site))
+  $(patsubst %,tests/test_%.py,answers assignments chapter_pages claims_table execution grading redirects site))
 LOWEST_PYTHON ?= python3.11
 NEWEST_PYTHON ?= python3.13
 
@@ -85,6 +85,10 @@ lint: .venv/all ## Check style, types, import direction, scripts and spelling
 notebooks: .venv/book ## Execute every chapter in place and store its text outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace $(CHAPTERS)
 	$(BIN)/python tools/normalise_notebooks.py $(CHAPTERS)
+
+.PHONY: counts
+counts: .venv/all ## Print how many words, lines, screens and figures each chapter has
+	$(BIN)/python -m pytest --quiet --capture=no tests/test_budget.py
 
 .PHONY: runs
 runs: .venv/book ## Compute again the long runs whose results chapters read from book/runs

@@ -104,8 +104,8 @@ def alt_text(figure: Figure) -> str:
 def show(*axes: Axes) -> None:
     """Display the figures that hold these panels, each with its sentence, then close them.
 
-    The sentence becomes the image's alternative text on the website, and is what a stored
-    notebook keeps of the figure.
+    The sentence becomes the figure's caption on the website, the image's alternative text in
+    Jupyter, and is what a stored notebook keeps of the figure.
 
     Raises
     ------

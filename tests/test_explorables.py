@@ -421,9 +421,9 @@ def test_play_plays_pauses_ends_and_respects_the_wish_for_less_motion(
 @pytest.mark.site
 @pytest.mark.browser
 def test_the_laboratory_is_a_picture_where_there_is_no_kernel(visit: Visit) -> None:
-    image = visit.page.locator("article img")
-    assert image.count() == 1
-    assert image.get_attribute("alt") == repr(Laboratory())
+    figure = visit.page.locator("article figure:has(img)")
+    assert figure.count() == 1
+    assert figure.locator(".caption-text").inner_text() == repr(Laboratory())
     assert visit.page.get_by_role("button", name="Start", exact=True).count() == 0
     assert "needs Python" not in visit.page.locator("article").inner_text()
 

@@ -110,12 +110,13 @@ ENDS_IN_AN_ERROR = new_output("error", ename="KeyError", evalue="", traceback=[]
 @pytest.mark.parametrize(
     ("cell", "advice"),
     [
-        (showing("<Figure size 640x480 with 1 Axes>"), "a figure without alt text"),
+        (showing("<Figure size 640x480 with 1 Axes>"), "a figure without a caption"),
         (showing("<object at 0x7f00aa12bc34>"), "0x7f00aa12bc34"),
         (printing("saved in /home/ada/x"), "'/home/a'"),
         (printing("careful", name="stderr"), "stderr: 'careful'"),
         (new_code_cell(outputs=[ENDS_IN_AN_ERROR]), "ends in KeyError"),
         (new_code_cell("# NBVAL_IGNORE_OUTPUT\n1"), "an nbval marker"),
+        (new_code_cell(metadata={"tags": ["hide_input"]}), "tag 'hide_input'"),
         (new_markdown_cell(attachments={"a.png": {"image/png": "iVBORw0KGgo="}}), "attached image"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from handouts import SAMPLE_OR_WHOLE
 from offline_site import offline_site
 from test_explorables import by_keyboard, works
-from website import Visit, violations, wait_until_shown
+from website import Visit, pages_of, violations, wait_until_shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def addresses(site: Path) -> list[str]:
-    return [path.relative_to(site).as_posix() for path in sorted((site / "book").glob("**/*.html"))]
+    return [path.relative_to(site).as_posix() for path in pages_of(site)]
 
 
 # Between them they have all that style sheets and scripts make of a page: explorables, figures,

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import freshness
 import pytest
 from bs4 import BeautifulSoup, Tag
-from website import ROOT, book_folder, build, switch_theme, write_page
+from website import ROOT, book_folder, build, pages_of, switch_theme, write_page
 
 import rfm_tutorial
 
@@ -79,8 +79,8 @@ def test_a_sound_notebook_builds_and_again_when_what_it_needs_has_changed(small_
         run = build(small_book)
         assert run.returncode == 0, run.stdout + run.stderr
         page = read(small_book / "_build/html/book/page.html")
-        (image,) = article(page).find_all("img")
-        assert image["alt"] == "A line from 1 to 2."
+        (caption,) = article(page).select("figcaption p")
+        assert caption.get_text().startswith("Figure 1 A line from 1 to 2.")
         assert page.select(".cell_output")[-1].get_text().strip() == repr(part.read_text())
         assert (small_book / "_build/html/_static/custom.css").read_text() == style.read_text()
 
@@ -113,8 +113,7 @@ def test_fingerprint_follows_contents_and_names(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def pages(site: Path) -> dict[Path, BeautifulSoup]:
-    paths = sorted((site / "book").glob("**/*.html"))
-    return {path: read(path) for path in paths}
+    return {path: read(path) for path in pages_of(site)}
 
 
 @pytest.mark.site
@@ -182,7 +181,8 @@ def test_every_image_says_what_it_shows(pages: dict[Path, BeautifulSoup]) -> Non
     silent = []
     for path, page in pages.items():
         for image in article(page).find_all("img"):
-            alt = str(image.get("alt") or "")
+            caption = image.find_next_sibling("figcaption")
+            alt = caption.get_text() if caption else str(image.get("alt") or "")
             if len(alt.split()) < 8 or alt.startswith("<") or re.search(r"\.(png|svg|jpe?g)$", alt):
                 silent.append(f"{path.name}: {alt!r}")
     assert not silent
@@ -213,7 +213,7 @@ def test_pages_fit_the_screen_in_both_themes(browser: "Browser", address: str, s
     context.route(lambda url: not url.startswith(address), lambda route: route.abort())
     page = context.new_page()
     wrong = {}
-    for path in sorted((site / "book").glob("**/*.html")):
+    for path in pages_of(site):
         page.goto(f"{address}/{path.relative_to(site)}")
         for theme in ("light", "dark"):
             switch_theme(page, theme)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import nbformat
 from filelock import FileLock
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 if TYPE_CHECKING:
@@ -48,12 +49,19 @@ def book_folder(folder: Path) -> Path:
     return folder
 
 
-def write_page(book: Path, *codes: str) -> None:
-    """Its one page: a heading and code cells."""
-    cells = [new_markdown_cell("# A page"), *map(new_code_cell, codes)]
+def write_page(book: Path, *parts: str | NotebookNode) -> None:
+    """Its one page: a heading, and cells or the code of such."""
+    cells = [part if isinstance(part, NotebookNode) else new_code_cell(part) for part in parts]
+    cells.insert(0, new_markdown_cell("# A page"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, book / "book/page.ipynb")
+
+
+def pages_of(site: Path) -> list[Path]:
+    """The pages of a website, without those that lead to another one."""
+    paths = sorted((site / "book").glob("**/*.html"))
+    return [path for path in paths if 'http-equiv="refresh"' not in path.read_text("utf-8")]
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -23,6 +23,10 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 KEPT_CELL_METADATA = {"tags", "mystnb"}
+# CONTRIBUTING.md says what each does; one with a slip in it would do nothing, in silence.
+TAGS = re.compile(
+    r"hide-(input|output|cell)|remove-(input|output|cell)|claim-in-view|fig-[a-z0-9-]+"
+)
 MACHINE = re.compile(
     r"""/(?:home|root|tmp|Users)/\w   # somebody's files
       | \b[A-Z]:\\Users
@@ -125,6 +129,9 @@ def faults(notebook: dict[str, Any]) -> Iterator[str]:
             yield f"cell {number}: an attached image; make it a file in book/_static"
         if cell["cell_type"] != "code":
             continue
+        for tag in cell["metadata"].get("tags", []):
+            if not TAGS.fullmatch(tag):
+                yield f"cell {number}: tag {tag!r}, which means nothing here"
         if re.search(r"^\s*#\s*(NBVAL_|PYTEST_VALIDATE_)", as_text(cell["source"]), re.MULTILINE):
             yield f"cell {number}: an nbval marker; all outputs are compared, print what is stable"
         for output in cell["outputs"]:
@@ -134,7 +141,7 @@ def faults(notebook: dict[str, Any]) -> Iterator[str]:
             if output.get("name") == "stderr":
                 yield f"cell {number}: writes to stderr: {text.strip()[:80]!r}; cure what causes it"
             if text.startswith("<Figure size"):
-                yield f"cell {number}: a figure without alt text; use rfm_tutorial.plots.show"
+                yield f"cell {number}: a figure without a caption; use rfm_tutorial.plots.show"
             if found := MACHINE.search(text):
                 yield f"cell {number}: prints {found.group()!r}, which belongs to one machine"
 

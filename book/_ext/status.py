@@ -17,6 +17,19 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 
+def measured(app: Sphinx) -> dict[str, dict[str, float]]:
+    """What running each page took, by the page's name."""
+    cache = get_cache(app.config["nb_execution_cache_path"])
+    pages = {
+        str(Path(app.env.doc2path(page))): page for page in app.env.found_docs
+    }
+    return {
+        pages[record.uri]: record.data  # pyright: ignore
+        for record in cache.list_cache_records()
+        if record.uri in pages
+    }
+
+
 class StatusNode(nodes.General, nodes.Element):
     """Where the table is to stand."""
 
@@ -42,15 +55,11 @@ class FillStatus(SphinxPostTransform):
 
     def table(self) -> list[nodes.Node]:
         """Return the table, one row a page, and a sentence."""
-        cache = self.app.config["nb_execution_cache_path"]
-        taken: dict[str, dict[str, float]] = {
-            record.uri: record.data  # pyright: ignore
-            for record in get_cache(cache).list_cache_records()
-        }
+        taken = measured(self.app)
         rows: list[tuple[nodes.Node | str, str, str]] = []
         total = 0.0
         for docname in sorted(self.env.found_docs):
-            data = taken.get(str(Path(self.env.doc2path(docname))))
+            data = taken.get(docname)
             if data is None:
                 continue
             seconds = data["execution_seconds"]
