@@ -43,6 +43,11 @@ CELLS_IN_LAB = (
     "run = RFMInPage(modulus=11)\nrun",
     "print(run.step, len(run.history), run)",
     "run.step = 3",
+    'half, who = Guess("half", "When?"), Guess("who", "Who?", choices=("I", "you"))\n'
+    'guesses = Guesses("05", [half, who])\nguesses',
+    'guesses.answer("half", 13)',
+    "guesses.recap()",
+    'Questions([Question("One?", right="1", wrong={"2": "This is two."}, order=("1", "2"))])',
     "laboratory = Laboratory()\nlaboratory",
     "print(len(laboratory.history), laboratory.start_button.disabled)",
     "laboratory.modulus.value, laboratory.iterations.value = 61, 60",
@@ -187,6 +192,27 @@ def test_in_jupyterlab_what_the_page_computes_reaches_python(
     root.get_by_role("slider", name=slider, exact=True).press(key)
     lab.page.wait_for_function(says, arg=[root.element_handle(), after.sentence])
     assert lab.output_of(printed) == f"{found} {after.sentence}"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_in_jupyterlab_guesses_and_questions_work_as_on_the_website(lab: Lab) -> None:
+    page, cells = lab.page, lab.page.locator(".jp-Notebook-cell").count()
+    page.locator("#rfm-guess-05-half").click()
+    page.keyboard.type("20")  # and no shortcut of the notebook
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    assert page.locator(".jp-Notebook-cell").count() == cells
+    assert sentence(page.locator(".rfm-answer")) == "You said 20. It is 13."
+    rows = page.locator(".rfm-recap tbody tr").all_inner_texts()
+    assert [row.split("\t") for row in rows] == [
+        ["When?", "20", "13"],
+        ["Who?", "“you”", "not answered yet"],
+    ]
+    page.get_by_role("button", name="Forget my guesses").click()
+    assert sentence(page.locator(".rfm-answer")) == "It is 13."
+    page.locator(".rfm-questions").get_by_label("2").check()
+    assert page.locator(".rfm-feedback").inner_text() == "✗ Not so. This is two."
 
 
 @pytest.mark.site

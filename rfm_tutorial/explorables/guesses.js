@@ -2,9 +2,9 @@
 
 import { radios } from "./choices.js";
 import { caption, cleanUp, element, follow, makeView, tell } from "./frame.js";
-import { followKept, keep, kept, lasting, made, numberIn, placeOf } from "./keeping.js";
+import { followKept, keep, kept, lasting, made, parsed, placeOf } from "./keeping.js";
 
-const NO_NUMBER = "This is not a number. Type one such as 12 or 0.5.";
+const NO_NUMBER = "Type a number, such as 12 or 0.5.";
 
 // A field and what brings it in line with what is kept: [node, update].
 function choiceField(guess) {
@@ -21,7 +21,7 @@ function numberField(guess) {
   const input = element("input", {
     type: "text", inputmode: "decimal", autocomplete: "off", size: 8, id, "aria-describedby": fault.id,
   });
-  const isNumber = () => !Number.isNaN(numberIn(input.value, guess.unit));
+  const isNumber = () => !Number.isNaN(parsed(input.value, guess.unit));
   const judge = () => {
     const wrong = input.value.trim() !== "" && !isNumber();
     fault.textContent = wrong ? NO_NUMBER : "";

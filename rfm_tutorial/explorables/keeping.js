@@ -56,7 +56,7 @@ function followKept(update, cleanups) {
 }
 
 // The number that someone typed, NaN if it is none: "0.5", "0,5", "1,000", "−2", "30 %" if % is the unit.
-function numberIn(text, unit = "") {
+function parsed(text, unit = "") {
   let bare = text.trim().replace("−", "-");
   if (unit && bare.endsWith(unit)) bare = bare.slice(0, -unit.length).trim();
   if (/^-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(bare)) bare = bare.replaceAll(",", "");
@@ -70,7 +70,7 @@ const quoted = words => `“${words}”`;
 function inWords(guess) {
   const text = kept(guess);
   if (guess.choices.length) return guess.choices.includes(text) ? quoted(text) : "";
-  const number = numberIn(text, guess.unit);
+  const number = parsed(text, guess.unit);
   return Number.isNaN(number) ? "" : `${number} ${guess.unit}`.trim();
 }
 
@@ -81,7 +81,7 @@ function answerInWords(guess, answer) {
 
 function isRight(guess, answer) {
   if (guess.choices.length) return kept(guess) === answer;
-  return rounded(numberIn(kept(guess), guess.unit), guess.digits) === answer;
+  return rounded(parsed(kept(guess), guess.unit), guess.digits) === answer;
 }
 
 // The same words as in Python, where nothing is known of a guess.
@@ -92,4 +92,4 @@ function made(guesses) {
 // Where on a page the field for a guess is.
 const placeOf = ({ key }) => `rfm-guess-${key.replace("/", "-")}`;
 
-export { answerInWords, followKept, inWords, isRight, keep, kept, lasting, made, numberIn, placeOf };
+export { answerInWords, followKept, inWords, isRight, keep, kept, lasting, made, parsed, placeOf };
