@@ -14,7 +14,7 @@ import pytest
 import torch
 from handouts import SAMPLE_OR_WHOLE
 from matplotlib import colormaps
-from test_explorables_scripts import EXPLORABLES
+from test_explorables_scripts import EXAMPLES, EXPLORABLES
 from website import Visit, book_folder, build, serve, violations, wait_until_shown, write_page
 
 from rfm_tutorial import circulant_block, circulant_deviation, plots
@@ -36,7 +36,10 @@ from rfm_tutorial.explorables.grok import (
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
 
-KINDS = "input[type=range], input[type=checkbox], input[type=number], select, button"
+KINDS = (
+    ", ".join(f"input[type={kind}]" for kind in ("range", "checkbox", "number", "radio", "text"))
+    + ", select, button"
+)
 
 # Python alone.
 
@@ -142,8 +145,8 @@ def test_the_laboratory_runs_stops_and_says_what_went_wrong(
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a page, built with the project's settings, that shows all explorables."""
     book = book_folder(tmp_path_factory.mktemp("explorables"))
-    names = [kind.__name__ for kind in EXPLORABLES.values()] + ["Laboratory"]
-    write_page(book, *(f"from rfm_tutorial.explorables import {n}\n{n}()" for n in names))
+    codes = [*EXAMPLES.values(), "Laboratory()"]
+    write_page(book, "from rfm_tutorial.explorables import *", *codes)
     run = build(book)
     assert run.returncode == 0, run.stdout + run.stderr
     with serve(book / "_build/html") as address:
@@ -277,11 +280,20 @@ def test_heat_maps_have_the_colours_of_the_numbers(visit: Visit) -> None:
         same_colours(root, block[np.ix_(rows, rows)])
 
 
+CONTROLLED = [name for name in EXPLORABLES if name != "answer"]
+
+
+def guess_something(visit: Visit) -> None:
+    """For the button that forgets it."""
+    visit.page.locator(".rfm-guesses input[type=text]").fill("7")
+
+
 @pytest.mark.site
 @pytest.mark.browser
-@pytest.mark.parametrize("name", EXPLORABLES)
+@pytest.mark.parametrize("name", CONTROLLED)
 def test_each_control_works_by_keyboard(visit: Visit, name: str) -> None:
     page, root = visit.page, visit.page.locator(f".rfm-{name}")
+    guess_something(visit)
     assert root.locator(KINDS).count() > 0
     # Reached in order by Tab alone, each with a ring around it.
     page.evaluate("root => { root.tabIndex = -1; root.focus(); }", root.element_handle())
@@ -295,15 +307,22 @@ def test_each_control_works_by_keyboard(visit: Visit, name: str) -> None:
 
 @pytest.mark.site
 @pytest.mark.browser
-@pytest.mark.parametrize("name", EXPLORABLES)
+@pytest.mark.parametrize("name", CONTROLLED)
 def test_each_control_works_by_mouse(visit: Visit, name: str) -> None:
     root = visit.page.locator(f".rfm-{name}")
+    guess_something(visit)
     for control in root.locator(KINDS).all():
         assert works(root, control, by_mouse), f"nothing happens: {describe(control)}"
 
 
 def enabled(root: Locator) -> list[Locator]:
-    return [control for control in root.locator(KINDS).all() if control.is_enabled()]
+    """What Tab leads to: of radio buttons, the first of a group in which none is chosen."""
+    skipped = "c => c.type === 'radio' && c !== c.closest('fieldset').querySelector('input')"
+    return [
+        control
+        for control in root.locator(KINDS).all()
+        if control.is_enabled() and not control.evaluate(skipped)
+    ]
 
 
 def describe(control: Locator) -> str:
@@ -335,6 +354,8 @@ def by_keyboard(control: Locator, forward: bool) -> None:
         control.press("Enter" if forward else "Space")
     elif kind == "checkbox":
         control.press("Space")
+    elif kind == "text":
+        control.press("1")
     else:
         control.press("ArrowUp" if (kind in ("range", "number")) == forward else "ArrowDown")
 
@@ -352,7 +373,7 @@ def by_mouse(control: Locator, forward: bool) -> None:
         control.page.keyboard.press("Escape")
         chosen = control.evaluate("c => c.selectedIndex")
         control.select_option(index=1 if chosen == 0 else 0)
-    elif kind == "number":
+    elif kind in ("number", "text"):
         control.fill("2" if forward else "1")
     else:
         control.click()

@@ -23,6 +23,29 @@ EXPLORABLES: dict[str, type[base.Explorable]] = {
 }
 """All of them, by the name of their file, which is also how a page calls them."""
 
+_GUESSES = """Guesses("05", [
+    Guess("half", "At which iteration is half of the hidden cells right?"),
+    Guess("which", "Which cells go first?", choices=("the sums", "the products", "neither")),
+])"""
+EXAMPLES = {name: f"{kind.__name__}()" for name, kind in EXPLORABLES.items()} | {
+    "guesses": _GUESSES,
+    "answer": f'{_GUESSES}.answer("half", 13)',
+    "recap": f"{_GUESSES}.recap()",
+    "questions": """Questions([
+        Question("What is the training accuracy of a lookup table?", right="1", wrong={
+            "1/p": "That is chance; a table has seen each of these rows.",
+            "0": "That is its test accuracy.",
+        }),
+        Question("And its test accuracy?", right="0", wrong={"1": "It has not seen these rows."}),
+    ])""",
+}
+"""The code that makes each of them, where the names of `rfm_tutorial.explorables` are known."""
+
+
+def example(name: str) -> base.Explorable:
+    return eval(EXAMPLES[name], {**vars(explorables)})
+
+
 LOAD = """
 import { text } from "node:stream/consumers";
 const url = `data:text/javascript,${encodeURIComponent(await text(process.stdin))}`;

@@ -2,21 +2,32 @@
 
 Each explorable is a widget. Where a cell ends in one, it is shown; its `sentence` says in words
 what it shows. The website needs no kernel for them: they compute in the page. Only the
-`Laboratory` runs the package itself; where there is no kernel, it is a picture.
+`Laboratory` runs the package itself; where there is no kernel, it is a picture. `Guesses` keeps in
+the reader's browser what the reader expects; `Questions` answers to what the reader chooses.
 """
 
+from rfm_tutorial.explorables.answer import GuessAnswer
 from rfm_tutorial.explorables.fourier_clocks import FourierClocks
 from rfm_tutorial.explorables.grok import WatchItGrok
+from rfm_tutorial.explorables.guesses import Guess, Guesses
 from rfm_tutorial.explorables.laboratory import Laboratory
 from rfm_tutorial.explorables.paint import PaintCirculant
+from rfm_tutorial.explorables.questions import Question, Questions
+from rfm_tutorial.explorables.recap import GuessRecap
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.explorables.shuffle import DiscreteLogShuffle
 
 __all__ = [
     "DiscreteLogShuffle",
     "FourierClocks",
+    "Guess",
+    "GuessAnswer",
+    "GuessRecap",
+    "Guesses",
     "Laboratory",
     "PaintCirculant",
+    "Question",
+    "Questions",
     "RFMInPage",
     "WatchItGrok",
 ]
