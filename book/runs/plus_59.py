@@ -2,8 +2,7 @@
 
 A record per step. From the feature matrix M = [[A, Cᵀ], [C, A]]: the deviation of C from circulant,
 how much of A is left over by c₁ I + c₂ 11ᵀ in parts of C, p c₂ / c₁, the asymmetry of C, and how
-many eigenvalues hold 90 % of the trace. At three steps the form is imposed, as in an appendix of
-the paper, and a machine is fitted with it.
+many eigenvalues hold 90 % of the trace.
 """
 
 from typing import Any
@@ -14,7 +13,6 @@ from torch import Tensor
 from rfm_tutorial import (
     RFM,
     GaussianKernel,
-    KernelRidge,
     ModularTask,
     accuracy,
     agop_alignment,
@@ -41,21 +39,6 @@ def form(M: Tensor) -> dict[str, float]:
     }
 
 
-def imposed(M: Tensor) -> Tensor:
-    """The recipe: diagonal 1, A = I − 11ᵀ/p, C from the first column of the lower block."""
-    scale = M.diagonal().rsqrt()
-    column = (scale[:, None] * M * scale)[P:, 0]
-    C = torch.stack([column.roll(k) for k in range(P)], dim=1)
-    A = torch.eye(P, dtype=M.dtype) - 1 / P
-    return torch.cat([torch.cat([A, C.T], 1), torch.cat([C, A], 1)])
-
-
-def clipped(M: Tensor) -> tuple[Tensor, float]:
-    """The nearest matrix without negative eigenvalues, and the lowest eigenvalue of M."""
-    values, vectors = torch.linalg.eigh(M)
-    return (vectors * values.clamp(min=0)) @ vectors.T, float(values[0])
-
-
 def run(seed: int, n_iterations: int = 20) -> list[dict[str, Any]]:
     """One split."""
     split = ModularTask("add", P).split(0.5, seed)
@@ -75,14 +58,6 @@ def run(seed: int, n_iterations: int = 20) -> list[dict[str, Any]]:
         }
         if step.iteration > 0:
             record |= form(M)
-        if step.iteration in (7, 11, 12):
-            features, lowest = clipped(imposed(M))
-            helped = KernelRidge(GaussianKernel(bandwidth=2.5))
-            helped.fit(split.X_train, split.Y_train, features)
-            scores = helped.predict(split.X_test)
-            record["imposed_eigenvalue"] = lowest
-            record["imposed_accuracy"] = accuracy(scores, split.y_test)
-            record["imposed_loss"] = float((scores - split.Y_test).square().mean())
         records.append(record)
     for record, M in zip(records, matrices, strict=True):
         record["alignment"] = agop_alignment(M, matrices[-1])
