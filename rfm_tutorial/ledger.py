@@ -40,12 +40,15 @@ EVIDENCE = (
 )
 
 STYLE = """
-.ledger summary { display: grid; grid-template-columns: 8rem 1fr 7rem 10rem; gap: 0 0.75rem;
+.ledger summary, .ledger .head { display: grid; gap: 0 0.75rem;
+  grid-template-columns: 8rem 1fr 7rem 10rem;
   border-top: 1px solid; padding: 0.15rem 0; font-size: 0.85rem; cursor: pointer; }
-.ledger summary span:nth-child(3) { font-weight: 600; }
+.ledger summary span:nth-child(3), .ledger .head { font-weight: 600; }
+.ledger .head { border-top: 0; cursor: auto; margin: 0; }
 .ledger details > :not(summary) { font-size: 0.85rem; margin: 0.3rem 1rem; }
 .ledger dd { margin-left: 1rem; }
-@media (max-width: 600px) { .ledger summary { grid-template-columns: 5rem 1fr; } }
+@media (max-width: 600px) {
+  .ledger summary, .ledger .head { grid-template-columns: 6rem 1fr; } }
 """
 
 
@@ -105,7 +108,10 @@ class Ledger(list[Row]):
         return "\n".join(rows)
 
     def _repr_html_(self) -> str:
-        rows = "".join(_as_html(row) for row in self)
+        names = ("where", "what", "comes out", "evidence")
+        head = "".join(f"<span>{name}</span>" for name in names)
+        rows = f'<p class="head" aria-hidden="true">{head}</p>'
+        rows += "".join(_as_html(row) for row in self)
         return f'<style>{STYLE}</style><div class="ledger">{rows}</div>'
 
 

@@ -427,7 +427,7 @@ def test_what_is_said_is_accessible_and_fits_a_phone_in_both_themes(
             }""",
             [theme, ground],
         )
-        assert page.evaluate(SERIOUS, None) == [], theme
+        assert page.evaluate(SERIOUS, [None, None]) == [], theme
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-ROW, WIDTH = 58, 110  # of a line of the map, and of the arcs beside it, in px
+ROW, WIDTH = 84, 110  # of a line of the map, and of the arcs beside it, in px
 
 
 def arcs(needs: list[list[int]]) -> str:
