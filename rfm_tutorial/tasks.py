@@ -58,7 +58,7 @@ class Task(Labelled):
         return Task(table)
 
     def __init__(self, table: Int[Tensor, "m m"]) -> None:
-        self._table = _checked_table(table)
+        self._table = checked_table(table)
 
     def __repr__(self) -> str:
         rows = self._size[0]
@@ -298,7 +298,7 @@ def _check_split(task: ModularTask | MultiTask, needed: float, dtype: torch.dtyp
     )
 
 
-def _checked_table(table: Tensor) -> Tensor:
+def checked_table(table: Tensor) -> Tensor:
     """A copy of a table of labels, on the CPU."""
     check_numbers("table", check_tensor("table", table, whole=True))
     if table.ndim != 2 or len(table) != table.shape[1] or len(table) == 0:
