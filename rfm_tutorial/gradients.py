@@ -9,6 +9,8 @@ Conventions that differ between published RFM programs:
 
                        here                       elsewhere
     AGOP               mean over rows             divided by its trace or largest entry
+    scale of M         learned with the rest      fixed, so that the bandwidth means the same at
+                                                  every step: `normalization` of `RFM`
     update             M ← AGOP^½                 M ← AGOP
     centering          each output's gradient     none, or one mean pooled over the outputs, or
                        minus its mean over all    one per batch (the answer then depends on the

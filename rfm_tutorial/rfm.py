@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rfm_tutorial.checks import (
+    check_choice,
     check_fitted,
     check_flag,
     check_integer,
@@ -38,6 +39,14 @@ from rfm_tutorial.linalg import (
 from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.saving import read_model, write_model
 from rfm_tutorial.shared_ones import find_groups
+
+NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda M: M,
+    "trace": lambda M: M * (len(M) / M.trace()),
+    "max": lambda M: M / M.abs().max(),
+}
+"""What a new feature matrix is divided by. All of them leave the identity as it is, so that a
+bandwidth means at every step what it means at step 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +81,8 @@ class RFM:
         arithmetic, where the mean says nothing. Not for data that are nearly linear: there the
         gradients are nearly their mean, and the features vanish, with an error if ridge = 0 and a
         warning otherwise. Then take False, with a ridge, or a `LaplaceKernel`
+    normalization : what each new M is scaled by: "none", the scale is learned with the rest;
+        "trace", to the trace d of the identity; "max", to the largest entry 1
 
     Attributes (after `fit`)
     ------------------------
@@ -97,6 +108,7 @@ class RFM:
     ridge: float = 0.0
     agop_power: float = 0.5
     center_gradients: bool = True
+    normalization: str = "none"
 
     feature_matrix_: Tensor = field(init=False, repr=False)
     predictor_: KernelRidge = field(init=False, repr=False)
@@ -108,6 +120,7 @@ class RFM:
         self.ridge = check_real("ridge", self.ridge)
         self.agop_power = check_real("agop_power", self.agop_power, positive=True)
         self.center_gradients = check_flag("center_gradients", self.center_gradients)
+        check_choice("normalization", self.normalization, NORMALIZATIONS)
 
     # What makes a fitted RFM a kernel machine for `predictor_agop`.
     @property
@@ -127,6 +140,7 @@ class RFM:
         X: Float[Tensor, "n d"],
         Y: Float[Tensor, "n c"],
         on_features: Callable[[Tensor], Tensor] | None = None,
+        start: "RFMStep | RFM | Tensor | None" = None,
     ) -> Iterator[RFMStep]:
         """Yield step 0, 1, … n_iterations, each computed when it is asked for.
 
@@ -138,6 +152,9 @@ class RFM:
         X, Y : inputs (n, d) and targets (n, c), same dtype and device
         on_features : called with each new feature matrix (d, d); a copy of what it returns is
             used instead
+        start : a step of an earlier run, or a fitted `RFM`, whose last step is meant: that step is
+            the first one, and the run goes on as if it had never stopped. Or a feature matrix
+            (d, d), symmetric and for radial kernels PSD, to begin with in place of the identity
 
         Raises
         ------
@@ -152,13 +169,33 @@ class RFM:
         check_size(X, 2.0 * len(X) ** 2 + 4.0 * X.shape[1] ** 2)
         _check_callback("on_features", on_features)
         # Copies, so that the steps still to come are those of the data that were given.
-        return self._steps(own(X), own(Y), on_features)
+        return self._steps(own(X), own(Y), on_features, *self._begin(start, X))
 
-    def _steps(self, X, Y, on_features) -> Iterator[RFMStep]:
+    def _begin(self, start, X) -> tuple[int, Tensor]:
+        """The number of the first step, and its feature matrix."""
+        if start is None:
+            return 0, torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
+        iteration, M = 0, start
+        if isinstance(start, RFMStep):
+            iteration, M = start.iteration, start.feature_matrix
+        elif isinstance(start, RFM):
+            check_fitted(start, "predictor_")
+            iteration, M = int(start.history_[-1]["iteration"]), start.feature_matrix_
+        elif not isinstance(start, Tensor):
+            raise ValueError(
+                f"start must be a step, a fitted RFM or a feature matrix, got {_describe(start)}"
+            )
+        if iteration > self.n_iterations:
+            raise ValueError(
+                f"start must not lie behind the last step, n_iterations = {self.n_iterations}, "
+                f"got step {iteration}"
+            )
+        return iteration, own(check_feature_matrix(M, X, positive=self.kernel.radial))
+
+    def _steps(self, X, Y, on_features, first, M) -> Iterator[RFMStep]:
         work, groups = Workspace(), find_groups(X)
         watch, share = CenteringWatch(self.kernel, Y, self.ridge), math.nan
-        M = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
-        for iteration in range(self.n_iterations + 1):
+        for iteration in range(first, self.n_iterations + 1):
             predictor = KernelRidge(self.kernel, self.ridge)
             name = f"the kernel matrix of step {iteration}"
             values = solve(predictor, X, Y, M, work, name, share)
@@ -201,7 +238,10 @@ class RFM:
                     f"{why_without_gradient(self.kernel, X, values)}"
                 )
         # G is PSD but for its rounding.
-        return psd_power(G, self.agop_power, rounding), share
+        M = psd_power(G, self.agop_power, rounding)
+        if M.is_meta or bool(M.any()):  # without features there is nothing to scale
+            M = NORMALIZATIONS[self.normalization](M)
+        return M, share
 
     def fit(
         self,
@@ -211,8 +251,14 @@ class RFM:
         progress: bool = True,
         on_features: Callable[[Tensor], Tensor] | None = None,
         on_step: Callable[[RFMStep], object] | None = None,
+        start: "RFMStep | RFM | Tensor | None" = None,
     ) -> "RFM":
         """Run all steps, keep the last one and a history of plain numbers.
+
+        A long run that may be cut off saves itself at every step, and goes on from the file:
+
+            rfm.fit(X, Y, on_step=lambda step: rfm.save(path))
+            RFM(kernel).fit(X, Y, start=RFM.load(path))
 
         Parameters
         ----------
@@ -221,6 +267,7 @@ class RFM:
         progress : a progress bar after a second, if stderr is a terminal
         on_features : as in `iterate`
         on_step : called with each `RFMStep`; a true result stops after that step
+        start : as in `iterate`; the history of an `RFM` is taken over
 
         Raises
         ------
@@ -231,7 +278,7 @@ class RFM:
         """
         _check_callback("on_step", on_step)
         check_flag("progress", progress)
-        steps = self.iterate(X, Y, on_features)
+        steps = self.iterate(X, Y, on_features, start)
         check_numbers("X", X)
         measured = {"train": (X, Y)}
         if validation is not None:
@@ -250,10 +297,16 @@ class RFM:
                 like_name="validation[0]",
             )
             measured["test"] = (X_test, Y_test)
-        history: list[dict[str, float]] = []
-        started = time.perf_counter()
+        # The last step of the run before is done again, and is here the first.
+        history = [dict(record) for record in start.history_[:-1]] if isinstance(start, RFM) else []
+        started = time.perf_counter() - (history[-1]["seconds"] if history else 0)
         # disable=None: silent unless stderr is a terminal. delay: silent for short fits.
-        with tqdm(total=self.n_iterations + 1, disable=None if progress else True, delay=1) as bar:
+        with tqdm(
+            total=self.n_iterations + 1,
+            initial=len(history),
+            disable=None if progress else True,
+            delay=1,
+        ) as bar:
             for step in steps:
                 record: dict[str, float] = {
                     "iteration": step.iteration,
@@ -319,8 +372,10 @@ class RFM:
             If the file is no such model, is damaged, has a format version that this package does
             not know, or names a kernel that is not defined here or is another one here.
         """
-        kernel, tensors, header = read_model(path, device, (*_settings(), "history"))
-        rfm = cls(kernel, **{name: header[name] for name in _settings()})
+        # Files of before there was a normalization had none.
+        needed = [name for name in _settings() if name != "normalization"]
+        kernel, tensors, header = read_model(path, device, (*needed, "history"))
+        rfm = cls(kernel, **{name: header[name] for name in _settings() if name in header})
         rfm.predictor_ = KernelRidge(kernel, rfm.ridge)
         rfm.predictor_.centers_ = tensors["centers"]
         rfm.predictor_.dual_coef_ = tensors["dual_coef"]

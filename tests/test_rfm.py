@@ -769,5 +769,5 @@ def test_what_holds_tensors_says_their_shapes(split: Split) -> None:
     rfm = RFM(QuadraticKernel(), 1, ridge=0.1).fit(split.X_train, split.Y_train)
     assert repr(rfm) == (
         "RFM(kernel=QuadraticKernel(scale=3.0), n_iterations=1, ridge=0.1, agop_power=0.5, "
-        "center_gradients=True)"
+        "center_gradients=True, normalization='none')"
     )
