@@ -17,6 +17,7 @@ from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, s
 from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
 from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
+from rfm_tutorial.learners import recursive_features
 from rfm_tutorial.linalg import SingularKernelError, psd_power
 from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork
@@ -77,6 +78,7 @@ __all__ = [
     "psd_power",
     "random_block_features",
     "random_circulant_features",
+    "recursive_features",
     "spectrum",
     "train_network",
     "transform_inputs",
