@@ -9,6 +9,7 @@ from rfm_tutorial.circulant import (
     project_hankel,
 )
 from rfm_tutorial.datasets import Dataset, Split
+from rfm_tutorial.distances import median_distance
 from rfm_tutorial.features import (
     random_block_features,
     random_circulant_features,
@@ -66,6 +67,7 @@ __all__ = [
     "dominant_frequencies",
     "fourier_multiplication",
     "impose_circulant",
+    "median_distance",
     "network_agop",
     "neural_feature_matrix",
     "nfa_correlation",

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rfm_tutorial.checks import check_integer, check_matrix, check_numbers, seeded_generator
+
 ROUNDINGS = 4
 """How many times its rounding vᵀMv must be, not to count as 0. What a singular M leaves there
 where 0 is right was measured as up to 2, with rare exceptions."""
@@ -169,3 +171,36 @@ def _from_differences(
     squared = ((difference @ M) * difference).sum(1)
     squared = squared.masked_fill(squared <= ROUNDINGS * number.eps * spread_here, 0.0)
     return known.index_put((better,), squared * top * unit * unit)
+
+
+def median_distance(X: Float[Tensor, "n d"], n_rows: int = 2000, seed: int = 0) -> float:
+    """The median of ‖x − z‖ over pairs of different rows: a bandwidth to begin with.
+
+    Rows that are the same have no say. If there is nothing but such rows, the answer is 1.
+
+    Parameters
+    ----------
+    X : inputs, (n, d)
+    n_rows : if there are more rows, so many of them are drawn, with the given seed
+
+    Raises
+    ------
+    ValueError
+        If X is not a finite 2-d float tensor, or n_rows or seed no such integer.
+
+    Source: the median heuristic; Garreau, Jitkrittum and Kanagawa, arXiv 1707.07269, look at what
+    it does.
+
+    Examples
+    --------
+    >>> median_distance(torch.tensor([[0.0], [0.0], [3.0], [4.0]]))
+    3.0
+    """
+    check_numbers("X", check_matrix("X", X))
+    check_integer("n_rows", n_rows, at_least=2)
+    generator = seeded_generator(seed)
+    if len(X) > n_rows:
+        X = X[torch.randperm(len(X), generator=generator)[:n_rows].to(X.device)]
+    distances = torch.nn.functional.pdist(X.detach())
+    distances = distances[distances > 0]
+    return float(distances.median()) if len(distances) else 1.0

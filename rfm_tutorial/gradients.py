@@ -11,6 +11,8 @@ Conventions that differ between published RFM programs:
     AGOP               mean over rows             divided by its trace or largest entry
     scale of M         learned with the rest      fixed, so that the bandwidth means the same at
                                                   every step: `normalization` of `RFM`
+    scale of Y         as given; `estimators`     as given: the scale of M follows that of Y
+                       divide by the deviation
     update             M ← AGOP^½                 M ← AGOP
     centering          each output's gradient     none, or one mean pooled over the outputs, or
                        minus its mean over all    one per batch (the answer then depends on the

@@ -108,6 +108,54 @@ class KernelRidge:
             )
         return scores
 
+    @torch.no_grad()
+    @in_full_precision
+    def leave_one_out(self) -> Float[Tensor, "n c"]:
+        """What each row's target is off by, y_i − f(x_i), for the f that is fitted without row i.
+
+        Exactly the residuals of n fits to n − 1 rows, at the price of one: a factorisation and an
+        inverse. Kernel, ridge and feature matrix are this model's in all of them.
+
+        With A = K + ridge·I, the model solves Aα = Y. Let f be the fit without row i. If y_i were
+        f(x_i), row i would add nothing: f would solve the whole system, with the coefficient 0 for
+        row i. So the two right-hand sides differ by y_i − f(x_i) in entry i, and the solutions by
+        that number times column i of A⁻¹. Entry i of the solutions is α_i and 0:
+
+            α_i − 0 = (A⁻¹)_ii (y_i − f(x_i))
+
+        The features of an `RFM` have been learned from all rows, row i among them. That is not
+        taken back here: of later steps, the residuals are smaller than those of new rows.
+
+        Returns
+        -------
+        The residuals, (n, c), in the units of the targets.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Source: the predicted residuals of D. M. Allen, Technometrics 16 (1974); for kernels,
+        equation 5.12 of Rasmussen and Williams, Gaussian Processes for Machine Learning (2006).
+
+        Examples
+        --------
+        >>> from rfm_tutorial import GaussianKernel
+        >>> X = torch.tensor([[0.0], [1.0], [2.0]])
+        >>> KernelRidge(GaussianKernel(0.01)).fit(X, X).leave_one_out()  # too far apart to help
+        tensor([[0.],
+                [1.],
+                [2.]])
+        """
+        check_fitted(self, "dual_coef_")
+        X = self.centers_
+        check_size(X, 3.0 * len(X) ** 2)
+        A = self.kernel.values(X, X, self.feature_matrix_)
+        A.diagonal().add_(self.ridge)
+        # `fit` has factorised the same matrix, and would have refused a singular one.
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(A))
+        return self.dual_coef_ / inverse.diagonal()[:, None]
+
 
 # Normal tensors even in inference mode, which forbids to differentiate predictions later.
 @torch.inference_mode(False)

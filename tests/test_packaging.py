@@ -178,7 +178,7 @@ import rfm_tutorial.coursework, rfm_tutorial.exercises, rfm_tutorial.grids
 seen["messages"] = []
 for module, missing in (
     *(("plots", "matplotlib"), ("plots", "IPython"), ("claims", "executing")),
-    *(("explorables", "anywidget"), ("store", "pyarrow")),
+    *(("explorables", "anywidget"), ("store", "pyarrow"), ("estimators", "sklearn")),
 ):
     Installed.missing = (missing,)
     try:
@@ -227,5 +227,6 @@ def test_a_module_says_which_extra_it_needs(seen: dict[str, list[str]]) -> None:
             ("claims", "executing", "figures"),
             ("explorables", "anywidget", "widgets"),
             ("sweeps", "pyarrow", "sweep"),
+            ("estimators", "sklearn", "sklearn"),
         )
     ]

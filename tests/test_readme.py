@@ -10,13 +10,17 @@ import pytest
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
+BLOCKS = re.findall(r"```(python|text)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_each_snippet_is_followed_by_what_it_prints() -> None:
+    assert [kind for kind, _ in BLOCKS] == ["python", "text"] * 2
+
+
 @pytest.mark.slow
-def test_the_snippet_prints_what_the_readme_shows() -> None:
-    blocks = re.findall(
-        r"```(python|text)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert [kind for kind, _ in blocks] == ["python", "text"]
-    (_, code), (_, printed) = blocks
+@pytest.mark.parametrize("number", [0, 1], ids=["the loop", "the estimator"])
+def test_the_snippet_prints_what_the_readme_shows(number: int) -> None:
+    (_, code), (_, printed) = BLOCKS[2 * number : 2 * number + 2]
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout == printed
