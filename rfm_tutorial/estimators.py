@@ -8,7 +8,7 @@ standard deviations. So far away from all rows the mean is predicted, and neithe
 of a step depends on the units of y. Predictions come back in these units.
 """
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -175,6 +175,8 @@ class _RFMEstimator(BaseEstimator):
 class RFMRegressor(RegressorMixin, _RFMEstimator):
     """Recursive Feature Machine for numbers, one or several for each row.
 
+    Source: the RFM of arXiv 2212.13881, which `rfm_tutorial.rfm` describes.
+
     Parameters
     ----------
     kernel : a short name from `rfm_tutorial.kernels.KERNELS`, or a kernel object
@@ -192,23 +194,22 @@ class RFMRegressor(RegressorMixin, _RFMEstimator):
         the bandwidth that fitted step 0 still fits; with "none" the slope of the predictions
         stretches or shrinks all distances
     selection : which step is kept.
-        None, the last.
+        None or "last", the last.
         "holdout", the one with the smallest squared error on `validation_fraction` of the rows,
         which the loop does not see; then the coefficients are solved for once more, with all rows
         and the M of that step.
         "loo", the one with the smallest squared leave-one-out error, which needs no rows to be held
         out: `KernelRidge.leave_one_out`. It is exact for the coefficients, but M has seen every
-        row, and the loop goes on for too long where it overfits. Tried on four small tables, five
-        splits each, it took the last of six steps nearly always, where "holdout" stopped earlier
-        and was as good or better on two of them
+        row. With targets that are nothing but noise it gets better with each step, while the error
+        on new rows gets worse. So take it where the number of steps does little harm
     validation_fraction : share of the rows to hold out, strictly between 0 and 1
     random_state : a seed or a `RandomState`, for the rows held out, and for the rows among which
         the median distance is looked for if there are many
     dtype : "float64", or "float32", which takes half the memory
     device : where torch computes, such as "cpu" or "cuda"
 
-    Attributes (after `fit`)
-    ------------------------
+    Attributes
+    ----------
     feature_matrix_ : (d, d), M of the step that was kept
     feature_importances_ : (d,), its diagonal as shares of the sum
     best_iteration_ : the number of that step
@@ -217,8 +218,6 @@ class RFMRegressor(RegressorMixin, _RFMEstimator):
     predictor_ : the `KernelRidge` that predicts, for targets less `offset_`, divided by `scale_`
     kernel_ : the kernel object, with the bandwidth that was found
     n_features_in_, feature_names_in_ : as in every estimator of scikit-learn
-
-    Source: the RFM of arXiv 2212.13881, which `rfm_tutorial.rfm` describes.
 
     Examples
     --------
@@ -229,7 +228,7 @@ class RFMRegressor(RegressorMixin, _RFMEstimator):
     [0, 1, 2, 3, 4]
     """
 
-    def fit(self, X, y) -> Self:
+    def fit(self, X, y) -> "RFMRegressor":
         """Learn from X (n, d) and y (n,) or (n, c), arrays, lists or data frames.
 
         Raises
@@ -266,13 +265,9 @@ class RFMClassifier(ClassifierMixin, _RFMEstimator):
     `predict_proba`. Where probabilities are needed, scikit-learn's `CalibratedClassifierCV` makes
     them of the scores, with rows that the machine has not seen.
 
-    Parameters, attributes and errors are those of `RFMRegressor`, but for `scale_`; of "holdout",
-    each class has its share of the rows held out, and `validation_scores_` are in units of the
-    targets, 1 and 0.
-
-    Attributes (after `fit`)
-    ------------------------
-    classes_ : (c,), the labels, sorted
+    Parameters, attributes and errors are those of `RFMRegressor`. Besides, `classes_` holds the
+    labels (c,), sorted; there is no `scale_`; `validation_scores_` are in units of the targets 1
+    and 0; and with "holdout", of each class the same share of rows is held out.
 
     Examples
     --------
@@ -282,7 +277,7 @@ class RFMClassifier(ClassifierMixin, _RFMEstimator):
     True
     """
 
-    def fit(self, X, y) -> Self:
+    def fit(self, X, y) -> "RFMClassifier":
         """Learn from X (n, d) and labels y (n,), arrays, lists or data frames."""
         X, y = validate_data(self, X, y)
         check_classification_targets(y)

@@ -124,7 +124,7 @@ class KernelRidge:
             α_i − 0 = (A⁻¹)_ii (y_i − f(x_i))
 
         The features of an `RFM` have been learned from all rows, row i among them. That is not
-        taken back here: of later steps, the residuals are smaller than those of new rows.
+        taken back here: from step 1 on, the residuals are smaller than those of new rows.
 
         Returns
         -------

@@ -116,6 +116,7 @@ def use_machine(kernel: Kernel, X: Tensor, Y: Tensor, M: Tensor, groups: Groups)
     return [
         model.dual_coef_,
         model.predict(X[:5]),
+        model.leave_one_out(),
         predictor_agop(model),
         predictor_agop(model, X[:4].clone(), chunk_size=2),
         per_output_agop(model),
