@@ -23,6 +23,7 @@ from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork
 from rfm_tutorial.neural_features import (
     agop_trace,
+    fact_matrix,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
@@ -64,6 +65,7 @@ __all__ = [
     "class_means",
     "discrete_log_order",
     "dominant_frequencies",
+    "fact_matrix",
     "fourier_multiplication",
     "impose_circulant",
     "network_agop",
