@@ -24,6 +24,7 @@ from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork
 from rfm_tutorial.neural_features import (
     agop_trace,
+    fact_matrix,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
@@ -65,6 +66,7 @@ __all__ = [
     "class_means",
     "discrete_log_order",
     "dominant_frequencies",
+    "fact_matrix",
     "fourier_multiplication",
     "impose_circulant",
     "median_distance",

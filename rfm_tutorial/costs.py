@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rfm_tutorial.grids import DTYPES, Cell, Grid
-from rfm_tutorial.kernels import KERNELS
+from rfm_tutorial.named import named_kernel
 from rfm_tutorial.runs import run_cell
 from rfm_tutorial.workers import check_extra, connected
 
@@ -27,9 +27,9 @@ def memory_needed(cell: Cell) -> float:
     >>> f"{memory_needed(Grid(['add'], [97]).cells()[0]) / 1e9:.1f} GB"
     '1.3 GB'
     """
-    n, p = cell.rows[0], cell.modulus
+    n, d = cell.rows[0], cell.widths[0]
     numbers = (
-        KERNELS[cell.kernel].n_matrices * n * n + 40 * n * p + (cell.n_iterations + 1) * 4 * p * p
+        named_kernel(cell.kernel).n_matrices * n * n + 20 * n * d + (cell.n_iterations + 1) * d * d
     )
     return PROCESS_BYTES + numbers * DTYPES[cell.dtype].itemsize
 
@@ -42,10 +42,10 @@ def reference_seconds(cell: Cell) -> float:
     n (2n + m) kernel values for the system and both predictions. Fitted to 45 measured steps
     (three kernels, p = 7 to 61), to within 20 % for p > 7; see `speed` for other machines.
     """
-    (n, m), d, c = cell.rows, 2 * cell.modulus, cell.modulus
+    (n, m), (d, c) = cell.rows, cell.widths
     # The rows that share a digit are padded to the largest group, a little more than n / p.
     agop = min(2.3 * n * n * c + 0.63 * n * d * d * c, 0.6 * n**3 + 2 * n * n * c)
-    entry = 1e-9 * KERNELS[cell.kernel].nanoseconds
+    entry = 1e-9 * named_kernel(cell.kernel).nanoseconds
     step = 0.8e-3 + 5.0e-11 * n**3 / 3 + 2.9e-11 * agop + entry * n * (2 * n + m)
     return step * (cell.n_iterations + 1) * DTYPES[cell.dtype].itemsize / 8
 

@@ -81,7 +81,7 @@ class Labelled(ABC):
 
     @property
     @abstractmethod
-    def _size(self) -> tuple[int, int, int]:
+    def sizes(self) -> tuple[int, int, int]:
         """Rows, width of an input, width of a target."""
 
     @cached_property
@@ -99,7 +99,7 @@ class Labelled(ABC):
         """The inputs of some rows."""
 
     def _check_split(self, needed: float, dtype: torch.dtype) -> None:
-        rows, width, classes = self._size
+        rows, width, classes = self.sizes
         check_memory(
             f"a split of {rows} rows with {width} inputs and {classes} classes in {dtype}",
             needed,
@@ -135,7 +135,7 @@ class Labelled(ABC):
         device: torch.device | str | None,
     ) -> Split:
         """`split`, with rows of the same unit number kept together; None for rows on their own."""
-        total, width, n_classes = self._size
+        total, width, n_classes = self.sizes
         if not isinstance(train_fraction, Real) or not 0 < train_fraction < 1:
             raise ValueError(
                 f"train_fraction must lie strictly between 0 and 1, got {shown(train_fraction)}"
@@ -216,7 +216,7 @@ pairs_train=int64 (160, 0), pairs_test=int64 (40, 0))
         return self.y.new_empty(len(self.y), 0)
 
     @property
-    def _size(self) -> tuple[int, int, int]:
+    def sizes(self) -> tuple[int, int, int]:
         return len(self.X), self.X.shape[1], self.n_classes
 
     def _inputs(self, rows, dtype):

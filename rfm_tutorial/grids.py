@@ -18,10 +18,17 @@ from typing import Any
 
 import torch
 
-from rfm_tutorial.checks import check_choice, check_integer, check_real
-from rfm_tutorial.kernels import KERNELS, Kernel
-from rfm_tutorial.operations import OPERATIONS
-from rfm_tutorial.rfm import RFM
+from rfm_tutorial.checks import check_choice, check_flag, check_integer, check_real
+from rfm_tutorial.kernels import Kernel
+from rfm_tutorial.named import (
+    check_kernel_name,
+    check_modulus,
+    check_task,
+    named_kernel,
+    named_task,
+    takes_modulus,
+)
+from rfm_tutorial.rfm import NORMALIZATIONS, RFM
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MAX_CELLS = 1_000_000
@@ -44,11 +51,16 @@ class Parameter:
     """What has an argument of the same name for it: "kernel", "rfm", or neither, which is ""."""
     listed: bool = True
     """Whether a grid may have several values of it."""
+    later: bool = False
+    """Whether there were cells before it. It is in the name of a cell only where it is not at its
+    default, so that those kept their names."""
 
 
 def _parameter(*declared: Any, default: Any = None, **more: Any) -> Any:
     """A field of `Cell`. A grid must give it if it has no default."""
-    return field(metadata={"parameter": Parameter(*declared, **more), "default": default})
+    parameter = Parameter(*declared, **more)
+    metadata = {"parameter": parameter, "default": default}
+    return field(default=default if parameter.later else MISSING, metadata=metadata)
 
 
 def _choice(choices: Collection[str]) -> Callable[[str, Any], str]:
@@ -59,6 +71,14 @@ def _check_fraction(name: str, value: float) -> float:
     if check_real(name, value, positive=True) >= 1:
         raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")
     return float(value)
+
+
+def _check_device(name: str, value: str) -> str:
+    """A name of a device; whether it is there is for the worker to say."""
+    try:
+        return str(torch.device(value))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'{name} must be such as "cpu" or "cuda:0", got {value!r}') from error
 
 
 _size = partial(check_integer, at_most=MAX_NUMBER)
@@ -74,10 +94,11 @@ class Cell:
     the `FORMAT_VERSION` of `store`.
     """
 
-    operation: str = _parameter("operations", "string", _choice(OPERATIONS))
-    modulus: int = _parameter("moduli", "int64", partial(_size, at_least=2))
+    operation: str = _parameter("operations", "string", check_task)
+    # None for a group.
+    modulus: int | None = _parameter("moduli", "int64", partial(_size, at_least=2), default=())
     train_fraction: float = _parameter("train_fractions", "float64", _check_fraction, default=0.5)
-    kernel: str = _parameter("kernels", "string", _choice(KERNELS), default="gaussian")
+    kernel: str = _parameter("kernels", "string", check_kernel_name, default="gaussian")
     # None for a kernel that has none.
     bandwidth: float | None = _parameter(
         "bandwidths", "float64", partial(check_real, positive=True), "kernel", default=2.5
@@ -91,6 +112,27 @@ class Cell:
         "n_iterations", "int64", partial(_size, at_least=0), "rfm", default=30
     )
     dtype: str = _parameter("dtype", "string", _choice(DTYPES), default="float64", listed=False)
+    agop_power: float = _parameter(
+        "agop_powers",
+        "float64",
+        partial(check_real, positive=True),
+        "rfm",
+        default=0.5,
+        later=True,
+    )
+    center_gradients: bool = _parameter(
+        "center_gradients", "bool", check_flag, "rfm", default=True, later=True
+    )
+    normalization: str = _parameter(
+        "normalizations", "string", _choice(NORMALIZATIONS), "rfm", default="none", later=True
+    )
+    device: str = _parameter(
+        "device", "string", _check_device, default="cpu", listed=False, later=True
+    )
+    features: str = _parameter(
+        "features", "string", _choice(("none", "last", "all")), default="none", listed=False,
+        later=True,
+    )  # fmt: skip
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value!r}" for name, value in asdict(self).items())
@@ -98,17 +140,26 @@ class Cell:
     @property
     def id(self) -> str:
         """Sixteen hexadecimal digits, a hash of the parameters: the name of the cell's file."""
-        parameters = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(parameters.encode()).hexdigest()[:16]
+        told = {
+            name: value
+            for name, value in asdict(self).items()
+            if not PARAMETERS[name].later or value != DEFAULTS[name]
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def rows(self) -> tuple[int, int]:
         """Numbers of training and test rows."""
         return _rows(self.operation, self.modulus, self.train_fraction)
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of an input and of a target."""
+        return named_task(self.operation, self.modulus).task.sizes[1:]
+
     def make_kernel(self) -> Kernel:
         """The kernel object; the quadratic kernel has no bandwidth and its usual scale."""
-        return KERNELS[self.kernel](**self._handed_to("kernel"))
+        return named_kernel(self.kernel)(**self._handed_to("kernel"))
 
     def make_rfm(self) -> RFM:
         """The machine that the cell runs."""
@@ -121,6 +172,8 @@ class Cell:
 
 PARAMETERS: dict[str, Parameter] = {f.name: f.metadata["parameter"] for f in fields(Cell)}
 """Of a cell, by name."""
+DEFAULTS = {f.name: f.metadata["default"] for f in fields(Cell) if PARAMETERS[f.name].later}
+"""Of the parameters that came later."""
 _OF_KERNELS = {name for name, parameter in PARAMETERS.items() if parameter.goes_to == "kernel"}
 
 
@@ -129,7 +182,10 @@ def _axis(of: Field) -> tuple[str, Any, Any]:
     parameter, default = of.metadata["parameter"], of.metadata["default"]
     if not parameter.listed:
         return parameter.axis, of.type, field(default=default)
-    values = field() if default is None else field(default=(default,))
+    if default is None:
+        return parameter.axis, Sequence[of.type], field()
+    # Of moduli there may be none.
+    values = field(default=default if default == () else (default,))
     return parameter.axis, Sequence[of.type], values
 
 
@@ -138,15 +194,21 @@ _Axes: Any = make_dataclass("_Axes", [_axis(of) for of in fields(Cell)], frozen=
 
 @dataclass(frozen=True)
 class Grid(_Axes):
-    """All combinations of the values of its fields. Every field but `dtype` is a list.
+    """All combinations of the values of its fields. Each is a list but those that say "for all".
 
     Parameters
     ----------
-    operations, moduli, train_fractions, seeds : as for `ModularTask` and its `split`
-    kernels : "gaussian", "laplace", "quadratic"
-    bandwidths : of the first two; the quadratic kernel has none and is run once
-    ridges, n_iterations : as for `RFM`
-    dtype : "float64" or "float32", one for all
+    operations : names as for `ModularTask`; several at once, such as "add, sub", as for
+        `MultiTask`; groups, such as "D5" or "Z5 x Z7"; or "package.module:function", which is
+        called with the modulus if it takes an argument and returns a task or a group
+    moduli : p, for operations; groups have none and are run once
+    train_fractions, seeds : as for `ModularTask.split`
+    kernels : "gaussian", "laplace", "quadratic", or "package.module:Class"
+    bandwidths : of kernels that have one; others are run once
+    ridges, n_iterations, agop_powers, center_gradients, normalizations : as for `RFM`
+    dtype : "float64" or "float32", for all
+    device : such as "cpu" or "cuda:0", for all
+    features : "none", "last" or "all": which feature matrices the table keeps, for all
 
     Raises
     ------
@@ -158,6 +220,8 @@ class Grid(_Axes):
     >>> grid = Grid(["add", "div"], [5, 7], train_fractions=[0.4, 0.5], seeds=[0, 1, 2])
     >>> len(grid.cells())
     24
+    >>> [cell.operation for cell in Grid(["D5", "Z2 x Z5"]).cells()]
+    ['D5', 'Z2 x Z5']
     """
 
     def __post_init__(self) -> None:
@@ -170,14 +234,13 @@ class Grid(_Axes):
             )
             object.__setattr__(self, parameter.axis, checked)
         _check_count(self._count())
-        for operation, modulus in itertools.product(self.operations, self.moduli):
-            OPERATIONS[operation].check_table(modulus, "moduli")
+        for operation, modulus in self._tables():
             for fraction in self.train_fractions:
                 n, m = _rows(operation, modulus, fraction)
                 if n == 0:
                     raise ValueError(
                         f"train_fractions must leave a training row of every table, got "
-                        f"{fraction} of {n + m} rows at p = {modulus}"
+                        f"{fraction} of {n + m} rows of {operation!r} at p = {modulus}"
                     )
 
     @classmethod
@@ -217,44 +280,62 @@ class Grid(_Axes):
     def cells(self) -> tuple[Cell, ...]:
         """All cells, each once, always in the same order."""
         kernels = {name: _own_parameters(name) for name in self.kernels}
+        takes = {name: takes_modulus(name) for name in self.operations}
         cells: dict[Cell, None] = {}
         for values in itertools.product(*self._values().values()):
             parameters = dict(zip(PARAMETERS, values, strict=True))
             for name in _OF_KERNELS - kernels[parameters["kernel"]]:
                 parameters[name] = None
+            if not takes[parameters["operation"]]:
+                parameters["modulus"] = None
             cells[Cell(**parameters)] = None
         return tuple(cells)
 
+    def _tables(self) -> list[tuple[str, int | None]]:
+        """Operations and moduli that go together."""
+        tables: list[tuple[str, int | None]] = []
+        for operation in self.operations:
+            if not takes_modulus(operation):
+                tables.append((operation, None))
+                continue
+            if not self.moduli:
+                raise ValueError(f"moduli must have at least one value for {operation!r}, got none")
+            tables += [(operation, check_modulus("moduli", operation, p)) for p in self.moduli]
+        return tables
+
     def _values(self) -> dict[str, Sequence[Any]]:
         """What is combined, by parameter."""
-        return {
+        values: dict[str, Sequence[Any]] = {
             name: getattr(self, parameter.axis)
             if parameter.listed
             else (getattr(self, parameter.axis),)
             for name, parameter in PARAMETERS.items()
         }
+        return values | {"modulus": self.moduli or (None,)}
 
     def _count(self) -> int:
         """The number of cells, without making any."""
         lengths = {name: len(values) for name, values in self._values().items()}
-        del lengths["kernel"]
+        del lengths["kernel"], lengths["operation"]
+        moduli = lengths.pop("modulus")
+        tables = sum(moduli if takes_modulus(name) else 1 for name in self.operations)
         of_kernels = {name: lengths.pop(name) for name in _OF_KERNELS}
         combined = [
             math.prod(of_kernels[name] for name in _own_parameters(kernel))
             for kernel in self.kernels
         ]
-        return sum(combined) * math.prod(lengths.values())
+        return tables * sum(combined) * math.prod(lengths.values())
 
 
 def _own_parameters(kernel: str) -> set[str]:
     """Those of a cell that a kernel has."""
-    return _OF_KERNELS & {own.name for own in fields(KERNELS[kernel])}
+    return _OF_KERNELS & {own.name for own in fields(named_kernel(kernel))}
 
 
 def _checked_list(parameter: Parameter, values: Any) -> tuple[Any, ...]:
     name = parameter.axis
     listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
-    if not listed or not values:
+    if not listed or (not values and parameter.axis != "moduli"):
         raise ValueError(f"{name} must be a list of at least one value, got {reprlib.repr(values)}")
     some = [*itertools.islice(values, MAX_CELLS + 1)]  # a range may have more than fit
     _check_count(len(some))
@@ -276,8 +357,8 @@ def _check_count(count: int) -> None:
         )
 
 
-def _rows(operation: str, p: int, train_fraction: float) -> tuple[int, int]:
+def _rows(operation: str, p: int | None, train_fraction: float) -> tuple[int, int]:
     """Numbers of training and test rows."""
-    total = OPERATIONS[operation].n_cells(p)
+    total = named_task(operation, p).task.sizes[0]
     n = int(train_fraction * total)
     return n, total - n

@@ -230,6 +230,10 @@ def alternating(n: int) -> Group:
     return permutations(range(n), *three, title=f"A{n}")
 
 
+FAMILIES = {"Z": cyclic, "D": dihedral, "S": symmetric, "A": alternating}
+"""By the letter of their titles."""
+
+
 def permutations(*generators: Sequence[int], title: str = "a permutation group") -> Group:
     """The group that some permutations generate.
 
@@ -300,6 +304,32 @@ def direct_product(*groups: Group) -> Group:
     names = [",".join(parts) for parts in itertools.product(*(group.names for group in groups))]
     title = " × ".join(group.title for group in groups)
     return Group(reduce(product, (group.table for group in groups)), names, title)
+
+
+def named_group(title: str) -> Group:
+    """The group of a title: Z, D, S or A and a number, Q8, or a product of such with × or x.
+
+    Raises
+    ------
+    KeyError
+        If the title is not of that form.
+
+    Examples
+    --------
+    >>> named_group("D5"), named_group("Z2xQ8")
+    (Group(D5, order 10), Group(Z2 × Q8, order 16))
+    """
+    factors = [factor.strip() for factor in title.replace("x", "×").split("×")]
+    made = [_named_factor(factor) for factor in factors]
+    return made[0] if len(made) == 1 else direct_product(*made)
+
+
+def _named_factor(title: str) -> Group:
+    if title == "Q8":
+        return quaternion()
+    if title[:1] not in FAMILIES or not (title[1:].isascii() and title[1:].isdigit()):
+        raise KeyError(title)
+    return FAMILIES[title[0]](int(title[1:]))
 
 
 def check_axioms(table: Int[Tensor, "n n"]) -> None:

@@ -1,4 +1,4 @@
-"""What the features of a network are: its first layer's, and those of its AGOP.
+"""What the features of a network are: its first layer's, those of its AGOP, those of its loss.
 
     f(x) = W₂ σ(W₁ x),      J(x) = W₂ diag(σ'(W₁ x)) W₁
 
@@ -8,14 +8,15 @@ Jacobian is formed:
     G = (1/n) Σ_i J(x_i)ᵀ J(x_i) = W₁ᵀ [(W₂ᵀW₂) ∘ (SᵀS/n)] W₁
 
 The neural feature matrix (NFM) is W₁ᵀW₁. The neural feature ansatz of arXiv 2212.13881 says that
-training makes it proportional to AGOP^½, with the AGOP as it stands above: not centred.
+training makes it proportional to AGOP^½, with the AGOP as it stands above: not centred. Where
+training has come to rest, the *features at convergence*, `fact_matrix`, are provably equal to it.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfm_tutorial.checks import check_flag, check_numbers
+from rfm_tutorial.checks import check_flag, check_matrix, check_numbers, check_real
 from rfm_tutorial.linalg import psd_power
 from rfm_tutorial.networks import TwoLayerNetwork, check_inputs, check_network
 from rfm_tutorial.precision import in_full_precision
@@ -75,6 +76,55 @@ def network_agop(
     weight = network.input_weight
     G = weight.T @ _hidden_agop(network, X, center) @ weight
     return (G + G.T) / 2
+
+
+@torch.no_grad()
+@in_full_precision
+def fact_matrix(
+    network: TwoLayerNetwork,
+    X: Float[Tensor, "n d"],
+    Y: Float[Tensor, "n p"],
+    weight_decay: float = 1.0,
+) -> Float[Tensor, "d d"]:
+    """The features at convergence: the NFM of a network that rests under weight decay.
+
+    With the loss L = (1/n) Σ_i ℓ_i + (λ/2) ‖W₁‖², of which ℓ_i is the mean squared error of row i,
+    a rest in W₁ means λ W₁ = −(1/n) Σ_i (∂ℓ_i/∂h_i) x_iᵀ with h = W₁x. Times W₁ᵀ from the left,
+
+        W₁ᵀW₁ = −(1/nλ) Σ_i (∂ℓ_i/∂x_i) x_iᵀ
+
+    and the right-hand side is this matrix. It is symmetric and PSD only at rest, and 0 wherever the
+    training error is 0. The weight decay of AdamW is not that of this loss: what it rests at
+    need not obey the equation.
+
+    Parameters
+    ----------
+    network : a `QuadraticNetwork` or a `ReLUNetwork`
+    X, Y : the training data, (n, d) and (n, p)
+    weight_decay : λ > 0, which only sets the scale
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit.
+
+    Source: the Features at Convergence Theorem of arXiv 2507.05644, for a first layer.
+
+    Examples
+    --------
+    >>> from rfm_tutorial import ModularTask, QuadraticNetwork
+    >>> split = ModularTask("add", 5).split()
+    >>> fact_matrix(QuadraticNetwork(5), split.X_train, split.Y_train).shape
+    torch.Size([10, 10])
+    """
+    check_inputs("X", network, X)
+    check_matrix("Y", Y, rows=len(X), columns=network.modulus, like=X)
+    weight_decay = check_real("weight_decay", weight_decay, positive=True)
+    weight = network.input_weight
+    hidden = X @ weight.T
+    errors = 2 * (network(X) - Y) / Y.numel()
+    at_hidden = (errors @ network.output_weight) * network.slope(hidden)
+    return -(at_hidden @ weight).T @ X / weight_decay
 
 
 @in_full_precision

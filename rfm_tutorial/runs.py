@@ -1,6 +1,5 @@
 """One cell of a sweep, computed: its whole trajectory, as a table."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rfm_tutorial.circulant import circulant_block, circulant_deviation
 from rfm_tutorial.grids import DTYPES, Cell
-from rfm_tutorial.operations import OPERATIONS
-from rfm_tutorial.structure import agop_alignment
-from rfm_tutorial.tasks import ModularTask
+from rfm_tutorial.named import named_task
+from rfm_tutorial.structure import agop_alignment, class_deviation
 from rfm_tutorial.workers import check_extra
 
 if TYPE_CHECKING:
@@ -52,25 +49,27 @@ def run_cell(cell: Cell) -> "pa.Table":
 
 def _trajectory(cell: Cell, matrices: list[Tensor]) -> list[dict[str, Any]]:
     """One record per step. The feature matrices come into `matrices`, one after another."""
-    task = ModularTask(cell.operation, cell.modulus)
-    split = task.split(cell.train_fraction, cell.seed, DTYPES[cell.dtype])
+    named = named_task(cell.operation, cell.modulus)
+    split = named.task.split(cell.train_fraction, cell.seed, DTYPES[cell.dtype], cell.device)
     rfm = cell.make_rfm().fit(
         split.X_train,
         split.Y_train,
         validation=(split.X_test, split.Y_test),
         progress=False,
-        on_step=lambda step: matrices.append(step.feature_matrix),
+        on_step=lambda step: matrices.append(step.feature_matrix.cpu()),
     )
-    arranged = OPERATIONS[cell.operation].has_clock(cell.modulus)
     peak = _peak_bytes()
     rows = []
     for record, M in zip(rfm.history_, matrices, strict=True):
         row: dict[str, Any] = {**record, "peak_bytes": peak}
         row["alignment"] = agop_alignment(M, matrices[-1])
-        if arranged:
-            row["circulant_deviation"] = circulant_deviation(circulant_block(M, cell.operation))
+        if named.classes is not None:
+            m = len(named.classes)
+            row["circulant_deviation"] = class_deviation(M[:m, m:], named.classes)
+        if cell.features == "all" or (cell.features == "last" and M is matrices[-1]):
+            row["feature_matrix"] = M.flatten().tolist()
         # What has no value is null, never nan, so that there is one way to say it.
-        rows.append({name: value for name, value in row.items() if not math.isnan(value or 0)})
+        rows.append({name: value for name, value in row.items() if value == value})
     return rows
 
 

@@ -1,6 +1,6 @@
 """The store of a sweep: a folder of Parquet files, one per finished cell, none ever rewritten.
 
-    manifest.json          the grid, the versions, the rule of the seeds
+    manifest.json          the grids, the versions, the rule of the seeds
     cells/<id>.parquet     one finished cell, written once
     damaged/               what was found damaged or half-written, and was computed again
     lock                   held by the sweep that is running
@@ -20,7 +20,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -31,7 +31,7 @@ import torch
 
 import rfm_tutorial
 from rfm_tutorial.checks import check_choice, check_real
-from rfm_tutorial.grids import PARAMETERS, Cell, Grid
+from rfm_tutorial.grids import DEFAULTS, PARAMETERS, Cell, Grid
 
 try:
     import pyarrow as pa
@@ -45,25 +45,28 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 had one grid, fewer parameters and no feature matrices; it is read, too."""
 SEED_RULE = "seed s is that of ModularTask.split, the one random step: a generator of its own"
 VOLATILE_COLUMNS = ("seconds", "peak_bytes")
 """Differ from run to run. All other columns repeat bit for bit, on the same kind of machine."""
 SCHEMA = pa.schema(
     {
         "cell": pa.string(),
-        # Null where a kernel has no such parameter.
+        # Null where a kernel or a task has no such parameter.
         **{name: pa.type_for_alias(p.column) for name, p in PARAMETERS.items()},
         "iteration": pa.int64(),
         "train_accuracy": pa.float64(),
         "test_accuracy": pa.float64(),
         "train_loss": pa.float64(),
         "test_loss": pa.float64(),
-        "circulant_deviation": pa.float64(),  # null for M = I, and where no order is circulant
+        # By the classes a⁻¹b for a group. Null for M = I, and where no classes are known.
+        "circulant_deviation": pa.float64(),
         "alignment": pa.float64(),  # with the feature matrix of the cell's last step
         "seconds": pa.float64(),  # since the cell began
         "peak_bytes": pa.int64(),  # of the worker process during the cell; null but on Linux
         "error": pa.string(),  # null, or why the cell failed, and at which step
+        "feature_matrix": pa.list_(pa.float64()),  # row by row; null if it is not kept
     }
 )
 
@@ -100,11 +103,16 @@ class _DamagedFileError(ValueError):
     """A cell's file does not hold what was written."""
 
 
-def read_sweep(store: str | os.PathLike) -> pa.Table:
-    """All finished cells of a store, in the order of the grid; `.to_pandas()` for a data frame.
+def read_sweep(store: str | os.PathLike, columns: Sequence[str] | None = None) -> pa.Table:
+    """All finished cells of a store, in the order of its grids; `.to_pandas()` for a data frame.
 
     Changes nothing, and works while a sweep is running. A damaged file is left out with a
     `SweepWarning`.
+
+    Parameters
+    ----------
+    store : the folder
+    columns : names of columns of `SCHEMA`; all of them if None
 
     Raises
     ------
@@ -113,11 +121,14 @@ def read_sweep(store: str | os.PathLike) -> pa.Table:
         away while it is read.
     """
     store = folder(store)
-    tables = [SCHEMA.empty_table()]
-    for cell in _read_manifest(store)["grid"].cells():
+    names = SCHEMA.names if columns is None else [*columns]
+    for name in names:
+        check_choice("columns", name, SCHEMA.names)
+    tables = [SCHEMA.empty_table().select(names)]
+    for cell in all_cells(_read_manifest(store)["grids"]):
         path = cell_path(store, cell)
         try:
-            tables.append(_read_cell(path, cell))
+            tables.append(_read_cell(path, cell).select(names))
         except FileNotFoundError:
             continue
         except _DamagedFileError as error:
@@ -125,6 +136,16 @@ def read_sweep(store: str | os.PathLike) -> pa.Table:
     if not (store / "manifest.json").exists():
         raise StoreError(f"{store} was moved or deleted while it was read")
     return pa.concat_tables(tables).combine_chunks()
+
+
+def all_cells(grids: Iterable[Grid]) -> list[Cell]:
+    """The cells of some grids, each once, in their order."""
+    return [*dict.fromkeys(cell for grid in grids for cell in grid.cells())]
+
+
+def held_cells(store: Path) -> list[Cell]:
+    """The cells that a store is for, finished or not."""
+    return all_cells(_read_manifest(store)["grids"])
 
 
 def cell_path(store: Path, cell: Cell) -> Path:
@@ -151,9 +172,21 @@ def _read_cell(path: Path, cell: Cell) -> pa.Table:
         table = pq.ParquetFile(contents, page_checksum_verification=True).read(use_threads=False)
     except Exception as error:  # whatever it is, the bytes are there and are wrong
         raise _DamagedFileError(f"it is no whole Parquet file ({error})") from error
+    table = _with_later_columns(table)
     if not table.schema.equals(SCHEMA) or table["cell"].unique().to_pylist() != [cell.id]:
         raise _DamagedFileError(f"it does not hold the cell {cell.id}")
     return table
+
+
+def _with_later_columns(table: pa.Table) -> pa.Table:
+    """A table of format version 1, with what all cells had in common then."""
+    later: dict[str, Any] = {**DEFAULTS, "feature_matrix": None}
+    if table.column_names != [name for name in SCHEMA.names if name not in later]:
+        return table
+    for name, value in later.items():
+        column = pa.array([value] * table.num_rows, SCHEMA.field(name).type)
+        table = table.append_column(SCHEMA.field(name), column)
+    return table.select(SCHEMA.names)
 
 
 def _put(path: Path, contents: Any) -> None:
@@ -176,13 +209,15 @@ def _put(path: Path, contents: Any) -> None:
 
 
 def _read_manifest(store: Path) -> dict[str, Any]:
-    """The manifest, with a `Grid` in it."""
+    """The manifest, with a list of `Grid`s in it."""
     path = store / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
         version = manifest["format_version"]
+        if version == 1:
+            manifest["grids"], version = [manifest.pop("grid")], FORMAT_VERSION
         if version == FORMAT_VERSION:
-            manifest["grid"] = Grid.from_dict(manifest["grid"])
+            manifest["grids"] = [Grid.from_dict(grid) for grid in manifest["grids"]]
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}): not a store?") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -198,26 +233,41 @@ def _read_manifest(store: Path) -> dict[str, Any]:
     return manifest
 
 
-def claim(store: Path, grid: Grid) -> None:
-    """Write the manifest of a new store; refuse what contradicts that of an old one."""
+def claim(store: Path, grid: Grid, grow: bool = False) -> None:
+    """Write the manifest of a new store; refuse what contradicts that of an old one.
+
+    With `grow`, a grid that an old store does not have is added to it.
+    """
     path = store / "manifest.json"
-    versions = {"format_version": FORMAT_VERSION, "rfm_tutorial": rfm_tutorial.__version__}
-    if not path.exists():
-        manifest = {**versions, "torch": torch.__version__, "seed_rule": SEED_RULE}
-        text = json.dumps({**manifest, "grid": asdict(grid)}, indent=2) + "\n"
-        _put(path, text.encode())
-    held = _read_manifest(store)
-    held.update(asdict(held.pop("grid")))
-    changes = [
-        f"{name} is {value!r} and was {held.get(name)!r}"
-        for name, value in {**versions, **asdict(grid)}.items()
-        if value != held.get(name)
-    ]
-    if changes:
-        raise ValueError(
-            f"grid contradicts the manifest of {store}: {'; '.join(changes)}. It needs a store of "
-            f"its own"
-        )
+    version = rfm_tutorial.__version__
+    grids = []
+    if path.exists():
+        held = _read_manifest(store)
+        grids, last = held["grids"], {**held, **asdict(held["grids"][-1])}
+        if grid in grids:
+            grow, new = False, {"rfm_tutorial": version}
+        else:
+            new = {"rfm_tutorial": version} | ({} if grow else asdict(grid))
+        changes = [
+            f"{name} is {value!r} and was {last.get(name)!r}"
+            for name, value in new.items()
+            if value != last.get(name)
+        ]
+        if changes:
+            raise ValueError(
+                f"grid contradicts the manifest of {store}: {'; '.join(changes)}. It needs a store "
+                f"of its own; or grow=True, on the command line --grow, adds it to this one"
+            )
+        if not grow:
+            return
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "rfm_tutorial": version,
+        "torch": torch.__version__,
+        "seed_rule": SEED_RULE,
+        "grids": [asdict(one) for one in [*grids, grid]],
+    }
+    _put(path, (json.dumps(manifest, indent=2) + "\n").encode())
 
 
 def set_aside(store: Path, cells: Iterable[Cell]) -> None:

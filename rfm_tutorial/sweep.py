@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from rfm_tutorial.checks import check_flag
 from rfm_tutorial.costs import Cost, estimate_cost
 from rfm_tutorial.grids import Cell, Grid
 from rfm_tutorial.runs import run_cell
@@ -36,6 +37,7 @@ if TYPE_CHECKING or find_spec("pyarrow") is not None:
         cell_table,
         claim,
         folder,
+        held_cells,
         locked,
         missing_cells,
         read_sweep,
@@ -52,6 +54,7 @@ def run_sweep(
     scheduler: object = None,
     progress: bool = True,
     report: Callable[[str], object] | None = None,
+    grow: bool = False,
 ) -> "pa.Table":
     """Compute the cells of a grid that a store does not have yet, then read all of them.
 
@@ -68,15 +71,17 @@ def run_sweep(
         neither workers nor scheduler, an active client is used
     progress : the cost and a bar with the time left, if stderr is a terminal
     report : called with the cost in words, before the work begins, instead
+    grow : whether a grid that the store does not have is added to it, with more seeds or other
+        values; cells that it has are not computed again. Without it, another grid is refused
 
     Returns
     -------
-    The table of `read_sweep`.
+    The table of `read_sweep`, with the cells of all grids of the store.
 
     Raises
     ------
     ValueError
-        If an argument does not fit, the grid is not that of the store, or its largest cell does
+        If an argument does not fit, the grid is none of the store's, or its largest cell does
         not fit in memory.
     StoreError
         If the store cannot be written, or another sweep is running on it.
@@ -93,8 +98,8 @@ def run_sweep(
         raise TypeError(f"grid must be a Grid, got {type(grid).__name__}")
     store = folder(store)
     with connected(workers, scheduler) as client, locked(store):
-        claim(store, grid)
-        set_aside(store, grid.cells())
+        claim(store, grid, check_flag("grow", grow))
+        set_aside(store, held_cells(store))
         missing = missing_cells(store, grid)
         if missing:
             cost = estimate_cost(missing, workers, client)
@@ -167,6 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--workers", type=int, help="local processes; as many as can be if left out"
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster to use instead")
+    parser.add_argument(
+        "--grow", action="store_true", help="add the grid to the store if it is another one"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what it will cost")
     given = parser.parse_args(arguments)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
@@ -174,14 +182,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_extra()
         store, grid = folder(given.store), Grid.from_toml(given.grid)
         if given.dry_run:
-            if (store / "manifest.json").exists():
+            if (store / "manifest.json").exists() and not given.grow:
                 claim(store, grid)  # only compares: the real run would refuse another grid, too
             missing = missing_cells(store, grid)
             cost = missing and estimate_cost(missing, given.workers, given.scheduler)
             print(cost or "nothing to compute")
             return 0
         report = lambda text: print(text, flush=True)  # noqa: E731
-        table = run_sweep(grid, store, given.workers, given.scheduler, report=report)
+        table = run_sweep(
+            grid, store, given.workers, given.scheduler, report=report, grow=given.grow
+        )
     # The last: a scheduler that is gone.
     except (ModuleNotFoundError, OSError, ValueError, CancelledError) as error:
         print(f"error: {error}", file=sys.stderr)

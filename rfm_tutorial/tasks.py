@@ -61,7 +61,7 @@ class Task(Labelled):
         self._table = checked_table(table)
 
     def __repr__(self) -> str:
-        rows = self._size[0]
+        rows = self.sizes[0]
         return f"Task({self.n_digits} digits, {self.n_classes} classes, {rows} pairs)"
 
     @cached_property
@@ -105,7 +105,7 @@ class Task(Labelled):
         return encode_digits(pairs, (self.n_digits, self.n_digits), dtype)
 
     @property
-    def _size(self) -> tuple[int, int, int]:
+    def sizes(self) -> tuple[int, int, int]:
         return int((self.table >= 0).sum()), 2 * self.n_digits, self.n_classes
 
     def _inputs(self, rows, dtype):
@@ -141,7 +141,7 @@ class ModularTask(Task):
     @cached_property
     def table(self) -> Int[Tensor, "p p"]:
         """The label of every cell (a, b), (p, p) int64, −1 where it has none."""
-        _check_table(self, self._size[0])
+        _check_table(self, self.sizes[0])
         return OPERATIONS[self.operation].table(self.modulus)
 
     @property
@@ -155,7 +155,7 @@ class ModularTask(Task):
         return self.modulus
 
     @property
-    def _size(self) -> tuple[int, int, int]:
+    def sizes(self) -> tuple[int, int, int]:
         p = self.modulus
         return OPERATIONS[self.operation].n_cells(p), 2 * p, p
 
@@ -207,8 +207,8 @@ class MultiTask(Labelled):
         return self.modulus
 
     @property
-    def _size(self) -> tuple[int, int, int]:
-        rows = sum(table._size[0] for table in self._tables)
+    def sizes(self) -> tuple[int, int, int]:
+        rows = sum(table.sizes[0] for table in self._tables)
         return rows, 2 * self.modulus + len(self.operations), self.modulus
 
     def _check_split(self, needed: float, dtype: torch.dtype) -> None:
@@ -217,19 +217,19 @@ class MultiTask(Labelled):
     @cached_property
     def pairs(self) -> Int[Tensor, "N 2"]:
         """The pairs of all tables, (N, 2) int64."""
-        _check_table(self, self._size[0])
+        _check_table(self, self.sizes[0])
         return torch.cat([table.pairs for table in self._tables])
 
     @cached_property
     def labels(self) -> Int[Tensor, " N"]:
         """The label of each pair, (N,) int64."""
-        _check_table(self, self._size[0])
+        _check_table(self, self.sizes[0])
         return torch.cat([table.labels for table in self._tables])
 
     @cached_property
     def tasks(self) -> Int[Tensor, " N"]:
         """The task number of each pair, (N,) int64."""
-        sizes = torch.tensor([table._size[0] for table in self._tables], device="cpu")
+        sizes = torch.tensor([table.sizes[0] for table in self._tables], device="cpu")
         return torch.arange(len(sizes), device="cpu").repeat_interleave(sizes)
 
     def encode(
@@ -292,7 +292,7 @@ def _check_table(table: object, rows: int) -> None:
 
 def _check_split(task: ModularTask | MultiTask, needed: float, dtype: torch.dtype) -> None:
     check_memory(
-        f"a split of {task._size[0]} rows with modulus {task.modulus} in {dtype}",
+        f"a split of {task.sizes[0]} rows with modulus {task.modulus} in {dtype}",
         needed,
         "take a smaller modulus",
     )

@@ -5,14 +5,18 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import torch
 
-from rfm_tutorial import sweep
+from rfm_tutorial import Task, sweep
 from rfm_tutorial.grids import Cell, Grid
+from rfm_tutorial.groups import Group, permutations
+from rfm_tutorial.kernels import RadialKernel
 from rfm_tutorial.runs import run_cell
 from rfm_tutorial.store import VOLATILE_COLUMNS
 
@@ -20,6 +24,29 @@ GRID = Grid(["add", "div"], [5, 7], [0.4, 0.6], seeds=[0, 1], n_iterations=[4])
 SLOWER = Grid(["add", "sub", "mul", "div"], [11], [0.4, 0.6], seeds=[0, 1], n_iterations=[100])
 """Cells of a tenth of a second and more: a process can be killed in the middle of it."""
 GRID_FILE = 'operations = ["add"]\nmoduli = [5]\n'
+
+
+def halves(p: int) -> Task:
+    """A task of one's own: half of a + b mod p, for even p."""
+    digit = torch.arange(p)
+    return Task.from_table((digit[:, None] + digit) % p // 2)
+
+
+def small_group() -> Group:
+    """A group of one's own, which needs no modulus."""
+    return permutations([1, 2, 0], [1, 0, 2])
+
+
+@dataclass(frozen=True)
+class Cauchy(RadialKernel):
+    """A kernel of one's own, 1 / (1 + d²/L²)."""
+
+    def profile(self, squared_distance):
+        return 1 / (1 + squared_distance / self.bandwidth**2)
+
+    def slope(self, squared_distance):
+        return 2 / self.bandwidth**2 * self.profile(squared_distance) ** 2
+
 
 starts_processes = pytest.mark.processes
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,68 @@ def test_the_name_of_a_cell_does_not_change_between_versions() -> None:
     assert cell.id == "fb3f992a6be32eae"
 
 
+def test_every_parameter_is_in_the_name_of_a_cell() -> None:
+    (cell,) = Grid(["add"], [5]).cells()
+    others = {
+        "operation": "sub", "modulus": 7, "train_fraction": 0.6, "kernel": "laplace",
+        "bandwidth": 1.0, "ridge": 1.0, "seed": 1, "n_iterations": 1, "dtype": "float32",
+        "agop_power": 1.0, "center_gradients": False, "normalization": "max", "device": "cuda",
+        "features": "all",
+    }  # fmt: skip
+    assert others.keys() == grids.PARAMETERS.keys()
+    names = {replace(cell, **{name: value}).id for name, value in others.items()}
+    assert len(names | {cell.id}) == len(others) + 1
+
+
+def test_groups_have_no_modulus_and_are_run_once() -> None:
+    grid = Grid(["add", "D4", "Z2 x Z3"], [5, 7], [0.5])
+    assert [(cell.operation, cell.modulus) for cell in grid.cells()] == [
+        ("add", 5),
+        ("add", 7),
+        ("D4", None),
+        ("Z2 x Z3", None),
+    ]
+    assert [cell.rows for cell in grid.cells()] == [(12, 13), (24, 25), (32, 32), (18, 18)]
+    assert [cell.widths for cell in grid.cells()][1:] == [(14, 7), (16, 8), (12, 6)]
+    assert Grid(["S4"]).cells()[0].rows == (288, 288)
+
+
+def test_several_tasks_and_tasks_of_ones_own_are_cells() -> None:
+    names = ["add, x^2+y^2", "sweeps:halves", "sweeps:small_group"]
+    cells = Grid(names, [6], kernels=["sweeps:Cauchy", "quadratic"]).cells()
+    assert [(cell.operation, cell.modulus, cell.kernel, cell.bandwidth) for cell in cells] == [
+        (names[0], 6, "sweeps:Cauchy", 2.5),
+        (names[0], 6, "quadratic", None),
+        (names[1], 6, "sweeps:Cauchy", 2.5),
+        (names[1], 6, "quadratic", None),
+        (names[2], None, "sweeps:Cauchy", 2.5),
+        (names[2], None, "quadratic", None),
+    ]
+    assert [sum(cell.rows) for cell in cells[::2]] == [72, 36, 36]
+    assert [cell.widths for cell in cells[::2]] == [(14, 6), (12, 3), (12, 6)]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"operations": ["plus"]}, "operations must be one of 'add', .*, got 'plus'"),
         ({"operations": "add"}, "operations must be a list of at least one value, got 'add'"),
-        ({"moduli": []}, r"moduli must be a list of at least one value, got \[\]"),
+        ({"moduli": []}, "moduli must have at least one value for 'add', got none"),
+        ({"operations": ["D5", "add"], "moduli": ()}, "moduli must have at least one value"),
+        ({"operations": ["add, plus"]}, "operations must be one of 'add', .*, got 'plus'"),
+        ({"operations": ["E8"]}, "operations must be one of 'add', .*, got 'E8'"),
+        ({"operations": ["Z5 y Z7"]}, "operations must be one of 'add', .*, got 'Z5 y Z7'"),
+        ({"operations": ["no_such:task"]}, "operations must name what can be imported"),
+        ({"operations": ["math:no_such"]}, "operations must name what can be imported, .*no_such"),
+        ({"operations": ["math:pi"]}, "operations must name a function, got 'math:pi', 3.14"),
+        ({"operations": ["math:floor"]}, "operations must name what gives a task or"),
+        ({"operations": ["add, div"], "moduli": [6]}, "moduli must be prime for 'div', got 6"),
+        ({"kernels": ["math:pi"]}, "kernels must name a class of kernels, got 'math:pi', 3.14"),
+        ({"agop_powers": [0]}, "agop_powers must be a positive number, got 0"),
+        ({"center_gradients": [1]}, "center_gradients must be True or False, got 1"),
+        ({"normalizations": ["l2"]}, "normalizations must be one of 'none', 'trace', 'max'"),
+        ({"device": "gpu"}, "device must be such as .cpu. or .cuda:0., got .gpu."),
+        ({"features": "some"}, "features must be one of 'none', 'last', 'all', got 'some'"),
         ({"moduli": [1]}, "moduli must be an integer ≥ 2, got 1"),
         ({"operations": ["div"], "moduli": [60]}, "moduli must be prime for 'div', got 60; .* 59"),
         ({"train_fractions": [0.5, 1.0]}, "train_fractions must lie strictly .* got 1.0"),
@@ -142,7 +199,8 @@ def test_a_grid_can_come_from_a_file(tmp_path: Path) -> None:
     for text, message in (
         ("operations = [", "grid.toml: Invalid value"),
         ('operations = ["add"]\nmodulus = [5]', "name must be one of .*'moduli'.* got 'modulus'"),
-        ('operations = ["add"]', "grid.toml: moduli must be given, got only operations"),
+        ("moduli = [5]", "grid.toml: operations must be given, got only moduli"),
+        ('operations = ["add"]', "grid.toml: moduli must have at least one value for 'add', got"),
         ('operations = ["add"]\nmoduli = [0]', "grid.toml: moduli must be an integer"),
     ):
         path.write_text(text)
@@ -153,8 +211,8 @@ def test_a_grid_can_come_from_a_file(tmp_path: Path) -> None:
 
 
 ONE_LINE = """\
-    agop_power: float = _parameter(
-        "agop_powers", "float64", partial(check_real, positive=True), "rfm", default=0.5
+    scale: float | None = _parameter(
+        "scales", "float64", partial(check_real, positive=True), "kernel", default=3.0
     )
 """
 USE_OF_IT = """
@@ -165,11 +223,11 @@ from rfm_tutorial.sweep import run_sweep
 
 path, store = sys.argv[1:]
 table = run_sweep(Grid.from_toml(path), store, workers=1)
-print(table.schema.field("agop_power").type, table["agop_power"].to_pylist())
+print(table.schema.field("scale").type, table["scale"].to_pylist())
 print(table["test_loss"][1] != table["test_loss"][3], table["cell"][1] != table["cell"][3])
-print(jump_table(table, rows="agop_power", threshold=1e-9).index.tolist())
+print(jump_table(table, rows="scale", threshold=1e-9).index.tolist())
 try:
-    Grid(["add"], [5], agop_powers=[0])
+    Grid(["add"], [5], scales=[0])
 except ValueError as error:
     print(error)
 """
@@ -185,7 +243,8 @@ def test_a_parameter_of_sweeps_is_declared_in_one_place(tmp_path: Path) -> None:
     assert source.count(before) == 1
     (copy / "grids.py").write_text(source.replace(before, after), encoding="utf-8")
     path = tmp_path / "grid.toml"
-    path.write_text(f"{GRID_FILE}n_iterations = [1]\nagop_powers = [0.5, 1.0]\n")
+    more = 'n_iterations = [1]\nkernels = ["quadratic"]\nridges = [0.1]\nscales = [1.0, 3.0]\n'
+    path.write_text(GRID_FILE + more)
     run = subprocess.run(
         [sys.executable, "-c", USE_OF_IT, path, tmp_path / "store"],
         cwd=tmp_path,  # the first place where -c looks
@@ -195,8 +254,8 @@ def test_a_parameter_of_sweeps_is_declared_in_one_place(tmp_path: Path) -> None:
         check=False,
     )
     assert run.stdout.splitlines() == [
-        "double [0.5, 0.5, 1.0, 1.0]",
+        "double [1.0, 1.0, 3.0, 3.0]",
         "True True",
-        "[0.5, 1.0]",
-        "agop_powers must be a positive number, got 0",
+        "[1.0, 3.0]",
+        "scales must be a positive number, got 0",
     ], run.stderr

@@ -23,6 +23,7 @@ from rfm_tutorial.metrics import accuracy
 from rfm_tutorial.networks import QuadraticNetwork, ReLUNetwork, TwoLayerNetwork
 from rfm_tutorial.neural_features import (
     agop_trace,
+    fact_matrix,
     network_agop,
     neural_feature_matrix,
     nfa_correlation,
@@ -155,6 +156,57 @@ def test_gradient_of_the_agop_trace_is_right_and_not_zero(cls):
                 weight[index] = middle
                 numeric[index] = (values[0] - values[1]) / (2 * step)
         torch.testing.assert_close(weight.grad, numeric, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [QuadraticNetwork, ReLUNetwork, CubicNetwork])
+def test_the_features_at_convergence_are_gradients_of_the_loss(kind):
+    split = ModularTask("add", 5).split()
+    network = kind(5, width=8)
+    X = split.X_train.clone().requires_grad_()
+    loss = (network(X) - split.Y_train).square().mean()
+    (gradients,) = torch.autograd.grad(loss, X)  # row i: that of row i's part of the mean
+    expected = -gradients.T @ split.X_train / 0.3
+    torch.testing.assert_close(fact_matrix(network, split.X_train, split.Y_train, 0.3), expected)
+
+
+def test_at_rest_the_features_at_convergence_are_the_first_layers():
+    split = ModularTask("add", 5).split(0.8)
+    network, decay = QuadraticNetwork(5, width=12, seed=1), 2e-3
+    before = neural_feature_matrix(network)
+    parameters = [*network.parameters()]
+    optimiser = torch.optim.LBFGS(
+        parameters, max_iter=5000, tolerance_grad=1e-12, tolerance_change=0, history_size=50,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def loss(X=split.X_train, Y=split.Y_train):
+        squares = sum(weight.square().sum() for weight in parameters)
+        return (network(X) - Y).square().mean() + decay / 2 * squares
+
+    def closure():
+        optimiser.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+    assert max(float(weight.grad.abs().max()) for weight in parameters) < 1e-8
+    nfm = neural_feature_matrix(network)
+    fact = fact_matrix(network, split.X_train, split.Y_train, decay)
+    assert float(nfm.norm()) > 0.1
+    torch.testing.assert_close(fact, nfm, rtol=0, atol=1e-5 * float(nfm.norm()))
+    # Before training, and with the AGOP in its place, it is another matrix.
+    fresh = QuadraticNetwork(5, width=12, seed=1)
+    other = fact_matrix(fresh, split.X_train, split.Y_train, decay)
+    assert float((other - before).norm()) > 0.5 * float(before.norm())
+    root = psd_power(network_agop(network, split.X_train), 0.5)
+    scale = float((root * nfm).sum() / root.square().sum())
+    assert float((scale * root - nfm).norm()) > 1e-3 * float(nfm.norm())
+
+
+def test_without_errors_there_is_nothing_left_at_convergence():
+    network, X = QuadraticNetwork(5, width=8), torch.eye(10, dtype=torch.float64)
+    assert not fact_matrix(network, X, network(X).detach()).any()
 
 
 def test_nfa_correlation_is_pearson():

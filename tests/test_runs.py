@@ -8,10 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from sweeps import GRID, files, same
+from sweeps import GRID, Cauchy, files, halves, same
 
-from rfm_tutorial import RFM, GaussianKernel, ModularTask
+from rfm_tutorial import RFM, GaussianKernel, ModularTask, MultiTask, class_deviation
 from rfm_tutorial.grids import Grid
+from rfm_tutorial.groups import named_group
 from rfm_tutorial.runs import run_cell
 from rfm_tutorial.sweep import run_sweep
 
@@ -42,6 +43,60 @@ def test_a_cell_records_the_whole_trajectory() -> None:
     assert frame.seconds.is_monotonic_increasing
     assert frame.error.isna().all()
     assert frame.iteration.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_group_is_measured_by_its_own_classes() -> None:
+    (cell,) = Grid(["Z3 x Z3"], train_fractions=[0.7], n_iterations=[3]).cells()
+    table = run_cell(cell)
+    group = named_group("Z3 x Z3")
+    split = group.task().split(0.7)
+    *_, last = RFM(GaussianKernel(2.5), 3).iterate(split.X_train, split.Y_train)
+    expected = class_deviation(last.feature_matrix[:9, 9:], group.classes("a^-1 b"))
+    assert table["circulant_deviation"][3].as_py() == pytest.approx(expected)
+    assert table["modulus"].null_count == 4
+
+
+def test_the_clock_as_a_group_runs_as_the_operation_does() -> None:
+    as_group, as_sum = (
+        run_cell(Grid([name], [7], n_iterations=[3]).cells()[0]) for name in ("Z7", "add")
+    )
+    columns = ["train_loss", "test_loss", "test_accuracy", "alignment", "circulant_deviation"]
+    assert as_group.select(columns).equals(as_sum.select(columns))
+
+
+def test_a_task_a_kernel_and_settings_of_ones_own() -> None:
+    (cell,) = Grid(
+        ["sweeps:halves"], [6], [0.7], kernels=["sweeps:Cauchy"], ridges=[0.1], n_iterations=[2],
+        agop_powers=[1.0], center_gradients=[False], normalizations=["trace"],
+    ).cells()  # fmt: skip
+    table = run_cell(cell)
+    split = halves(6).split(0.7)
+    rfm = RFM(Cauchy(2.5), 2, 0.1, 1.0, False, "trace").fit(
+        split.X_train, split.Y_train, (split.X_test, split.Y_test), progress=False
+    )
+    for name in ("train_loss", "test_loss", "test_accuracy"):
+        expected = [record[name] for record in rfm.history_]
+        assert table[name].to_pylist() == pytest.approx(expected)
+    assert table["circulant_deviation"].null_count == 3
+
+
+def test_several_tasks_at_once_are_a_cell() -> None:
+    (cell,) = Grid(["add, x^2+y^2"], [5], n_iterations=[1]).cells()
+    table = run_cell(cell)
+    split = MultiTask(("add", "x^2+y^2"), 5).split()
+    rfm = RFM(GaussianKernel(2.5), 1).fit(
+        split.X_train, split.Y_train, (split.X_test, split.Y_test), progress=False
+    )
+    assert table["test_loss"].to_pylist() == pytest.approx(
+        [record["test_loss"] for record in rfm.history_]
+    )
+
+
+def test_a_device_that_is_not_there_is_a_row_with_its_error() -> None:
+    (cell,) = Grid(["add"], [5], device="cuda:9").cells()
+    table = run_cell(cell)
+    assert table.num_rows == 1
+    assert "device" in table["error"][0].as_py()
 
 
 @pytest.mark.parametrize(("operation", "modulus"), [("x^2+y^2", 5), ("mul", 6)])

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+import torch
 from sweeps import GRID, counting, files, same
 
-from rfm_tutorial import store
+from rfm_tutorial import RFM, GaussianKernel, ModularTask, store
 from rfm_tutorial.costs import estimate_cost
 from rfm_tutorial.grids import Cell, Grid
 from rfm_tutorial.store import SCHEMA, StoreError, SweepWarning, read_sweep
@@ -25,7 +28,7 @@ def test_a_second_run_computes_only_what_is_missing(
 ) -> None:
     assert same(run_sweep(GRID, tmp_path, workers=1), undisturbed)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert Grid(**manifest["grid"]) == GRID
+    assert [Grid(**grid) for grid in manifest["grids"]] == [GRID]
     assert manifest["rfm_tutorial"] == "0.1.0"
     assert "ModularTask.split" in manifest["seed_rule"]
     before = files(tmp_path)
@@ -40,6 +43,85 @@ def test_a_second_run_computes_only_what_is_missing(
         f"{cell.id}.parquet" for cell in lost
     }
     assert same(read_sweep(tmp_path), undisturbed)
+
+
+def test_a_store_that_grows_is_that_of_one_larger_grid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Grid(["add"], [5], [0.4, 0.6], seeds=[0, 1], n_iterations=[2])
+    more = Grid(["add"], [5, 7], [0.6], seeds=[1, 2], n_iterations=[2])
+    first = run_sweep(small, tmp_path, workers=1)
+    before = files(tmp_path)
+    with pytest.raises(ValueError, match=r"or grow=True, on the command line --grow, adds it"):
+        run_sweep(more, tmp_path, workers=1)
+    assert same(read_sweep(tmp_path), first)
+    computed = counting(monkeypatch)
+    table = run_sweep(more, tmp_path, workers=1, grow=True)
+    assert [(cell.modulus, cell.seed) for cell in computed] == [(7, 1), (7, 2), (5, 2)]
+    assert before.items() <= files(tmp_path).items(), "what was finished was not written again"
+    assert same(table.slice(0, len(first)), first)
+    both = [*dict.fromkeys([*small.cells(), *more.cells()])]
+    names = table["cell"].to_pylist()
+    assert names == [cell.id for cell in both for _ in range(3)], "none lost, none twice"
+    at_once = run_sweep(
+        Grid(["add"], [5, 7], [0.4, 0.6], seeds=[0, 1, 2], n_iterations=[2]),
+        tmp_path / "one",
+        workers=1,
+    )
+    for cell in both:
+        mine = pc.field("cell") == cell.id
+        assert same(table.filter(mine), at_once.filter(mine))
+    # Either grid is now the store's, and there is nothing left to do.
+    manifest = (tmp_path / "manifest.json").read_text()
+    for grid, grow in ((small, False), (more, True)):
+        assert run_sweep(grid, tmp_path, workers=1, grow=grow).equals(table)
+    assert (tmp_path / "manifest.json").read_text() == manifest
+
+
+def test_a_store_of_the_first_format_is_read_and_grows(
+    tmp_path: Path, undisturbed: pa.Table
+) -> None:
+    run_sweep(GRID, tmp_path, workers=1)
+    later = ["agop_power", "center_gradients", "normalization", "device", "features"]
+    for path in (tmp_path / "cells").iterdir():
+        table = pq.ParquetFile(path).read().drop_columns([*later, "feature_matrix"])
+        pq.write_table(table, path, write_page_checksum=True)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    grid = manifest.pop("grids")[0]
+    for axis in ("agop_powers", "center_gradients", "normalizations", "device", "features"):
+        del grid[axis]
+    path.write_text(json.dumps({**manifest, "format_version": 1, "grid": grid}))
+    before = files(tmp_path)
+    assert same(read_sweep(tmp_path), undisturbed)
+    assert same(run_sweep(GRID, tmp_path, workers=1), undisturbed)
+    assert files(tmp_path) == before
+    more = Grid(["sub"], [5], n_iterations=[1])
+    table = run_sweep(more, tmp_path, workers=1, grow=True)
+    assert same(table.slice(0, len(undisturbed)), undisturbed)
+    assert len(table) == len(undisturbed) + 2
+
+
+@pytest.mark.parametrize(("features", "kept"), [("none", []), ("last", [2]), ("all", [0, 1, 2])])
+def test_feature_matrices_are_kept_beside_the_numbers(
+    features: str, kept: list[int], tmp_path: Path
+) -> None:
+    grid = Grid(["add"], [5], n_iterations=[2], features=features)
+    column = run_sweep(grid, tmp_path, workers=1)["feature_matrix"].to_pylist()
+    assert [step for step in range(3) if column[step] is not None] == kept
+    split = ModularTask("add", 5).split()
+    for step in RFM(GaussianKernel(2.5), 2).iterate(split.X_train, split.Y_train):
+        if step.iteration in kept:
+            M = torch.tensor(column[step.iteration], dtype=torch.float64).view(10, 10)
+            torch.testing.assert_close(M, step.feature_matrix)
+
+
+def test_some_columns_may_be_read_alone(tmp_path: Path, undisturbed: pa.Table) -> None:
+    run_sweep(GRID, tmp_path, workers=1)
+    names = ["seed", "test_accuracy"]
+    assert read_sweep(tmp_path, names).equals(undisturbed.select(names))
+    with pytest.raises(ValueError, match=r"columns must be one of 'cell', .*, got 'accuracy'"):
+        read_sweep(tmp_path, ["accuracy"])
 
 
 def test_a_table_has_the_columns_of_the_schema_in_the_order_of_the_grid(
@@ -111,11 +193,11 @@ def test_a_store_of_a_newer_format_is_not_taken_for_a_damaged_one(tmp_path: Path
     run_sweep(grid, tmp_path, workers=1)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest |= {"format_version": 2, "rfm_tutorial": "9.0"}
-    manifest["grid"]["optimizers"] = ["none"]
+    manifest |= {"format_version": 3, "rfm_tutorial": "9.0"}
+    manifest["grids"][0]["optimizers"] = ["none"]
     path.write_text(json.dumps(manifest))
     for use in (lambda: read_sweep(tmp_path), lambda: run_sweep(grid, tmp_path, workers=1)):
-        with pytest.raises(StoreError, match=r"has format version 2, .* rfm_tutorial 9.0 wrote it"):
+        with pytest.raises(StoreError, match=r"has format version 3, .* rfm_tutorial 9.0 wrote it"):
             use()
 
 

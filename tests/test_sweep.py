@@ -22,8 +22,7 @@ from rfm_tutorial.sweep import run_sweep
 
 def start(grid: Grid, folder: Path) -> tuple[subprocess.Popen, Path]:
     """The command line, on two workers, in a process group of its own, and its store."""
-    lists = {name: list(value) for name, value in vars(grid).items() if name != "dtype"}
-    toml = "".join(f"{name} = {json.dumps(value)}\n" for name, value in lists.items())
+    toml = "".join(f"{name} = {json.dumps(value)}\n" for name, value in vars(grid).items())
     (folder / "grid.toml").write_text(toml)
     store = folder / "store"
     command = [sys.executable, "-m", "rfm_tutorial.sweep", folder / "grid.toml"]

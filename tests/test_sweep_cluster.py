@@ -67,6 +67,11 @@ def test_a_cluster_gives_the_same_table_as_the_local_pool(
     for name, scheduler in (("active", None), ("client", client), ("address", address)):
         table = run_sweep(GRID, tmp_path / name, scheduler=scheduler)
         assert same(table, undisturbed)
+    groups = Grid(["S3", "Z2 x Z3"], train_fractions=[0.7], n_iterations=[2])
+    with_groups = run_sweep(groups, tmp_path / "groups", scheduler=client)
+    monkeypatch.undo()
+    assert same(run_sweep(groups, tmp_path / "local", workers=1), with_groups)
+    monkeypatch.setattr(sweep, "run_cell", not_in(os.getpid()))
     with pytest.raises(AssertionError, match="was not to compute"):
         run_sweep(GRID, tmp_path / "here", workers=1)
     with pytest.raises(ValueError, match="workers are local and must be None with a scheduler"):
