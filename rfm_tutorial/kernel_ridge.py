@@ -113,8 +113,8 @@ class KernelRidge:
     def leave_one_out(self) -> Float[Tensor, "n c"]:
         """What each row's target is off by, y_i − f(x_i), for the f that is fitted without row i.
 
-        Exactly the residuals of n fits to n − 1 rows, at the price of one: a factorisation and an
-        inverse. Kernel, ridge and feature matrix are this model's in all of them.
+        Exactly the residuals of n fits to n − 1 rows, for a factorisation and the inverse of the
+        factor. Kernel, ridge and feature matrix are this model's in all of them.
 
         With A = K + ridge·I, the model solves Aα = Y. Let f be the fit without row i. If y_i were
         f(x_i), row i would add nothing: f would solve the whole system, with the coefficient 0 for
@@ -149,12 +149,16 @@ class KernelRidge:
         """
         check_fitted(self, "dual_coef_")
         X = self.centers_
-        check_size(X, 3.0 * len(X) ** 2)
+        check_size(X, 4.0 * len(X) ** 2)
         A = self.kernel.values(X, X, self.feature_matrix_)
         A.diagonal().add_(self.ridge)
-        # `fit` has factorised the same matrix, and would have refused a singular one.
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(A))
-        return self.dual_coef_ / inverse.diagonal()[:, None]
+        # A = LLᵀ once more: `fit` has not kept L, and would have refused a singular A.
+        L = torch.linalg.cholesky(A)
+        # A⁻¹ = L⁻ᵀL⁻¹ has on its diagonal the squared columns of L⁻¹.
+        inverse = torch.linalg.solve_triangular(
+            L, torch.eye(len(X), dtype=X.dtype, device=X.device), upper=False
+        )
+        return self.dual_coef_ / inverse.square_().sum(0)[:, None]
 
 
 # Normal tensors even in inference mode, which forbids to differentiate predictions later.
