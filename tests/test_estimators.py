@@ -50,7 +50,8 @@ def target(kind: type) -> np.ndarray:
     return y if kind is RFMRegressor else LABELS
 
 
-# scikit-learn asks what a constructor does with values of wrong types.
+# scikit-learn asks what a constructor does with values of wrong types, among two hundred other things.
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_type_checks")
 @parametrize_with_checks(
     [
@@ -157,6 +158,18 @@ def test_a_trace_keeps_the_mean_distance_of_whitened_inputs() -> None:
     # Of step 0, with M = I: two variances for each of 8 inputs.
     assert means["trace"] == pytest.approx(16)
     assert not 8 < means["none"] < 32
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bandwidth_that_fitted_step_0_fits_later_ones_if_the_trace_is_kept(seed: int) -> None:
+    inputs, numbers = make_friedman1(200, n_features=8, noise=0.5, random_state=seed + 5)
+    scores = {
+        normalization: RFMRegressor("gaussian", normalization=normalization, random_state=0)
+        .fit(inputs, numbers)
+        .score(NEW, new_y)
+        for normalization in ("none", "trace", "max")
+    }
+    assert scores["trace"] > max(scores["none"], scores["max"])
 
 
 def test_importances_are_shares_of_the_diagonal() -> None:
