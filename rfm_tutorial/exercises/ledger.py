@@ -189,5 +189,5 @@ doubt = Exercise(
         ),
     },
     returns="a float, the share of the draws with an infinite median",
-    see='the exercise on medians in "Where it fails"',
+    see='the exercise on medians in "Where it fails: fractions, kernels, operations, seeds"',
 )
