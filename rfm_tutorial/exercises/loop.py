@@ -216,6 +216,12 @@ squeezed = Exercise(
                 psd_power(M, 0.5) @ _root(_agop(X, Y, M, *rest, factor=torch.eye(len(M)).double()))
             )
         ),
+        "you divide by M^½; when x moves by δ, the squeezed input moves by M^½δ, so a gradient with "
+        "respect to x is M^½ times the other.": (
+            lambda X, Y, M, *rest: _root(
+                _agop(X, Y, M, *rest, factor=torch.linalg.pinv(psd_power(M, 0.5)))
+            )
+        ),
         "M is used twice over: squeeze by M^½ and put M^½ on both sides, and give the machine no "
         "feature matrix beside it.": (
             lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, squeeze=M, factor=M))

@@ -25,7 +25,7 @@ function render({ model, el }) {
   view.root.append(
     element("div", { class: "rfm-record-frame" }, element("table", { class: "rfm-record-table" },
       element("thead", {}, element("tr", {}, ...[first, ...columns].map(head))), element("tbody", {}, ...body))),
-    view.sentence, clear, caption(privacy));
+    view.sentence, element("div", { class: "rfm-controls" }, clear, caption(privacy)));
   const update = () => {
     for (const { cell, input } of rows.flat()) {
       if (document.activeElement !== input) input.value = kept(cell); // never change what is being typed
