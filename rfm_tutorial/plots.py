@@ -320,9 +320,9 @@ def crossing(
     second: tuple[int, int],
     ax: Axes | None = None,
 ) -> Axes:
-    """The two entries of a block, A[a, b′] and A[a′, b], that two cells (a, b), (a′, b′) meet."""
+    """The two entries of a block, C[a, b′] and C[a′, b], that two cells (a, b), (a′, b′) meet."""
     ax = block(A, ax=ax, title=f"{first} and {second}")
-    places = {"A[a, b′]": (first[0], second[1]), "A[a′, b]": (second[0], first[1])}
+    places = {"C[a, b′]": (first[0], second[1]), "C[a′, b]": (second[0], first[1])}
     values = [float(A[place]) for place in places.values()]
     same = abs(values[0] - values[1]) <= 1e-6 * float(A.abs().max())
     for name, (row, column) in places.items():

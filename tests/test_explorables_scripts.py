@@ -31,6 +31,7 @@ EXAMPLES = {name: f"{kind.__name__}()" for name, kind in EXPLORABLES.items()} | 
     "guesses": _GUESSES,
     "answer": f'{_GUESSES}.answer("half", 13)',
     "recap": f"{_GUESSES}.recap()",
+    "record": 'Record("05", "runs", ("run", "deviation", "jump"), ("+ Gaussian", "your own"))',
     "questions": """Questions([
         Question("What is the training accuracy of a lookup table?", right="1", wrong={
             "1/p": "That is chance; a table has seen each of these rows.",

@@ -12,7 +12,7 @@ import torch
 from test_explorables_in_page import page_of
 from website import SERIOUS
 
-from rfm_tutorial.explorables import Guess, Guesses, Question, Questions
+from rfm_tutorial.explorables import Guess, Guesses, Question, Questions, Record
 from rfm_tutorial.explorables.base import Explorable
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ ASKED = Questions(
         Question("And its test accuracy?", right="0", wrong={"1": "Those rows are new."}),
     ]
 )
+
+
+RECORD = "runs", ("run", "deviation", "jump"), ("+ Gaussian", "+ quadratic", "your own")
 
 
 # In Python.
@@ -133,6 +136,14 @@ ONE = Question("One?", right="1", wrong={"2": "No."})
         (lambda: Questions([ONE, HALF]), "questions must be a list of Question, got Guess"),
         (lambda: Questions([ONE, ONE]), "questions must be different, got 'One\\?' twice"),
         (lambda: Questions([ONE], seed=-1), "seed must be an integer ≥ 0"),
+        (lambda: Record("05", "a b", ("x", "y"), ("1",)), "name must be letters"),
+        (lambda: Record("05", "a", ("x",), ("1",)), "columns must be 2 or more, got"),
+        (lambda: Record("05", "a", ("x", "y"), ()), "rows must be 1 or more, got"),
+        (lambda: Record("05", "a", ("x", " "), ("1",)), "each of columns must be words"),
+        (
+            lambda: Record("05", "a", ("x", "y"), ("1", "1")),
+            "rows must be different, got '1' twice",
+        ),
     ],
 )
 @pytest.mark.usefixtures("no_type_checks")
@@ -465,3 +476,50 @@ def test_what_has_left_the_page_no_longer_listens(chapter: Chapter) -> None:
         state,
     )
     assert reads == [True, 0]
+
+
+# A record.
+
+
+@pytest.mark.browser
+def test_a_record_is_kept_for_its_chapter_and_can_be_cleared(chapter: Chapter) -> None:
+    page = chapter.open(Record("05", *RECORD))
+    words = page.locator(".rfm-record .rfm-sentence")
+    assert words.inner_text() == Record("05", *RECORD).sentence == "Lines begun: 0 of 3."
+    page.get_by_label("+ Gaussian, deviation").fill("0.46")
+    page.get_by_label("+ Gaussian, jump").fill("step <13>")
+    page.get_by_label("your own, jump").fill("late")
+    for _ in range(2):
+        assert words.inner_text() == "Lines begun: 2 of 3."
+        assert page.get_by_label("+ Gaussian, jump").input_value() == "step <13>"
+        page.reload()
+        chapter.wait(page, 1)
+    other = chapter.open(Record("06", *RECORD), path="06")
+    assert other.get_by_label("your own, jump").input_value() == ""
+    tab = chapter.open(Record("05", *RECORD))
+    page.get_by_role("button", name="Clear the table").press("Enter")
+    tab.wait_for_function("() => ![...document.querySelectorAll('input')].some(i => i.value)")
+    assert words.inner_text() == "Lines begun: 0 of 3."
+    assert page.evaluate("localStorage.length") == 0
+
+
+@pytest.mark.browser
+def test_a_record_is_filled_in_by_keyboard_and_fits_a_phone(chapter: Chapter) -> None:
+    page = chapter.open(Record("05", *RECORD))
+    page.set_viewport_size({"width": 360, "height": 740})
+    for key in ("Tab", "1", "Tab", "2", "Tab", "3"):
+        page.keyboard.press(key)
+    fields = page.locator(".rfm-record input")
+    assert fields.evaluate_all("all => all.map(one => one.value)") == ["1", "2", "3", "", "", ""]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    headed = page.get_by_role("row", name="+ Gaussian").get_by_role("rowheader")
+    assert headed.inner_text() == "+ Gaussian"
+
+
+@pytest.mark.browser
+def test_without_storage_a_record_lasts_as_long_as_the_page(chapter: Chapter) -> None:
+    chapter.context.add_init_script(NO_STORAGE)
+    page = chapter.open(Record("05", *RECORD))
+    assert "until you leave" in page.locator(".rfm-record .rfm-caption").inner_text()
+    page.get_by_label("your own, jump").fill("late")
+    assert page.locator(".rfm-record .rfm-sentence").inner_text() == "Lines begun: 1 of 3."

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from rfm_tutorial.exercises.by_hand import ByHand
 from rfm_tutorial.exercises.judging import Exercise
 from rfm_tutorial.tasks import ModularTask
 
@@ -10,6 +11,36 @@ from rfm_tutorial.tasks import ModularTask
 def _one_hot(pairs: Tensor, p: int) -> Tensor:
     """One row for each of the two digits of a pair: (n, 2, p)."""
     return torch.nn.functional.one_hot(pairs, p).double()
+
+
+def _quotients(p: int) -> list[list[int]]:
+    """Row a holds a ÷ b for b = 1, 2, … p − 1."""
+    return [[a * pow(b, -1, p) % p for b in range(1, p)] for a in range(p)]
+
+
+_ROWS, _COLUMNS = range(5), range(1, 5)
+
+quotients = ByHand(
+    right=_quotients(5),
+    mistakes={
+        "you swapped rows and columns: read row a first; these are the quotients b ÷ a.": (
+            [[b * pow(a, -1, 5) % 5 if a else 0 for b in _COLUMNS] for a in _ROWS]
+        ),
+        "these are the products a · b; the quotient is the digit c with c · b = a.": (
+            [[a * b % 5 for b in _COLUMNS] for a in _ROWS]
+        ),
+        "these are the differences a − b, on the clock; the quotient is the digit c with "
+        "c · b = a.": [[(a - b) % 5 for b in _COLUMNS] for a in _ROWS],
+        "this is division as at school, rounded down; on the clock no remainder is left over: "
+        "3 ÷ 2 is 4, since 4 · 2 = 3 + 5.": [[a // b for b in _COLUMNS] for a in _ROWS],
+        "this is division as at school; on the clock a quotient is a whole hour: 1 ÷ 2 is 3, since "
+        "3 · 2 = 1 + 5.": [[a / b for b in _COLUMNS] for a in _ROWS],
+    },
+    returns="5 rows of 4 digits",
+    names=("row {}", "place {}, counted from 0"),
+    edges={"the row a = 0: which digit c has c · b = 0?": [(0, column) for column in range(4)]},
+    see='the section "Four operations"',
+)
 
 
 encode = Exercise(
@@ -114,7 +145,7 @@ divide = Exercise(
         "this is b ÷ a; asked is a ÷ b.": lambda a, b, p: _divide(b, a, p),
     },
     returns="a tensor of digits, one for each pair",
-    see='the section "Four operations", and the overflow in "Break it"',
+    see='the section "Four operations", and the folded block in "Break it"',
 )
 
 

@@ -3,7 +3,32 @@
 import torch
 from torch import Tensor
 
+from rfm_tutorial.exercises.by_hand import ByHand
 from rfm_tutorial.exercises.judging import Exercise, normal
+
+deviation = ByHand(
+    right=[1, 1, 2, 0.25],
+    mistakes={
+        "you read the lines of equal a + b, which rise to the right; the stripes of equal b − a "
+        "fall to the right.": [5 / 3, 5 / 3, 2 / 3, 0.25],
+        "you subtract the other way round: stripe d holds the entries with b − a = d, so stripe 1 "
+        "begins to the right of the corner.": [1, 2, 1, 0.25],
+        "you did not wrap: a stripe goes on at the other side of the block, and each of the three "
+        "has three entries.": [1, 1, 0, 0],
+        "the means are right. The last number is the share that the stripes explain; the deviation "
+        "is what they leave over.": [1, 1, 2, 0.75],
+        "the means are right. The last number is a ratio of lengths; the deviation is a ratio of "
+        "sums of squares.": [1, 1, 2, 0.5],
+        "the means are right. The last number is the energy that is left over; divide it by the "
+        "energy of the block.": [1, 1, 2, 6],
+        "these are the sums of the stripes; asked are the means.": [3, 3, 6, 0.25],
+    },
+    returns="4 numbers",
+    names=("number {}, counted from 0",),
+    edges={"the deviation: what is left of each entry, squared and added up?": [(3,)]},
+    see='the section "By hand: how circulant is a block?"',
+)
+
 
 noise = Exercise(
     reference=lambda n: 1 - 1 / n,

@@ -37,7 +37,7 @@ subtract = Exercise(
             lambda a, b, p: _scores(a, b, p) * p**1.5
         ),
     },
-    returns="a real tensor with p scores",
+    returns="a real float64 tensor with p scores",
     see='the section "Subtract with a conjugate"',
 )
 
@@ -93,8 +93,15 @@ times = Exercise(
         ),
     },
     mistakes={
-        "this is Cᵀv, the convolution of row and v: the eigenvalues of C are the conjugates of the "
-        "transform of its first row.": lambda row, v: circulant_matrix(row).T @ v,
+        "right for a row that reads the same backwards, and otherwise this is Cᵀv: a wave turns "
+        "the wrong way. Which sign has the exponent in λ_k = Σ c_m ω^(mk), and which has the "
+        "transform?": lambda row, v: circulant_matrix(row).T @ v,
+        "two conjugates, and now the result runs backwards; the vector is transformed as it is.": (
+            lambda row, v: (circulant_matrix(row).T @ v).roll(-1).flip(0)
+        ),
+        "you are n times too small: ifft turns the other way, as it should, and divides by n.": (
+            lambda row, v: circulant_matrix(row) @ v / len(v)
+        ),
         "you are n times too large: transform with 1/√n twice, or divide by n once.": (
             lambda row, v: len(v) * circulant_matrix(row) @ v
         ),

@@ -3,9 +3,43 @@
 import torch
 from torch import Tensor
 
+from rfm_tutorial.exercises.by_hand import ByHand
 from rfm_tutorial.exercises.judging import Exercise, normal, psd
 
 _NOT_AVERAGED = "this is the sum over the inputs; the AGOP is their average."
+
+by_hand = ByHand(
+    right=[[[8, 4], [4, 4]], [[4, 0], [0, 0]]],
+    mistakes={
+        "these are the sums over the two inputs; the AGOP is their average.": (
+            [[[16, 8], [8, 8]], [[8, 0], [0, 0]]]
+        ),
+        "the two matrices are exchanged: first the one with the gradients as they are, then the "
+        "centred one.": [[[4, 0], [0, 0]], [[8, 4], [4, 4]]],
+        "the first matrix is the outer product of the mean gradient; take the outer product at "
+        "each input first, and the mean last.": [[[4, 4], [4, 4]], [[4, 0], [0, 0]]],
+        "off the diagonal stands the mean product of the two derivatives, which is not 0 here.": (
+            [[[8, 0], [0, 4]], [[4, 0], [0, 0]]]
+        ),
+        "the derivative of x₁² is 2x₁, not x₁.": [[[2, 2], [2, 4]], [[1, 0], [0, 0]]],
+        "the derivative of 2x₂ is 2, wherever the input is.": (
+            [[[8, -4], [-4, 100]], [[4, -16], [-16, 64]]]
+        ),
+        "the centred matrix is divided by n − 1, as a covariance often is; the AGOP divides by n, "
+        "centred or not.": [[[8, 4], [4, 4]], [[8, 0], [0, 0]]],
+        "the first matrix is right. For the second subtract the mean gradient, (2, 2), from each "
+        "gradient before you multiply.": [[[8, 4], [4, 4]], [[8, 4], [4, 4]]],
+    },
+    returns="2 matrices of 2 rows and 2 columns",
+    names=("matrix {} (0: as it is, 1: centred)", "row {}", "column {}"),
+    edges={
+        "the entries off the diagonal, which are equal: an AGOP is symmetric": (
+            [(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 0)]
+        )
+    },
+    see='the sections "What the matrix says" and "Several outputs, and centering"',
+)
+
 
 slope_along = Exercise(
     reference=lambda G, v: float((v @ G @ v / (v @ v)).sqrt()),

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-RUNGS = ("shape", "values", "edges")
+RUNGS = ("kind", "values", "edges")
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """What `check` needs to know of one exercise.
+    """What `check` needs to know of one exercise that asks for a function.
+
+    The program of "find the bug" is one, too: as it is given it stands among the mistakes, and so
+    does each version in which something has been mended and something has not.
 
     Inputs are copied before a function gets them, so cases may share what they are made of.
     """
@@ -29,6 +32,10 @@ class Exercise:
     """In words, what the function gives back."""
     see: str = ""
     """Where in the book to look."""
+
+    def verdict(self, answer: object) -> "Verdict":
+        """What is right or wrong about a function."""
+        return judge(self, answer)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
     """The verdict on an answer, without printing it."""
     if not callable(answer):
         found = type(answer).__name__
-        return Verdict("shape", f"check needs your function itself, but got a value ({found}).")
+        return Verdict("kind", f"check needs your function itself, but got a value ({found}).")
     ordinary, *edges = exercise.cases
     if verdict := _judge_case(exercise, ordinary, answer):
         return verdict
@@ -76,7 +83,7 @@ def _judge_case(exercise: Exercise, case: str, answer: Callable) -> Verdict | No
     # Whatever a reader's function raises is an answer to be judged, not a failure of the check.
     except Exception as error:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Verdict("shape", f"on {case} your function raised {what}")
+        return Verdict("kind", f"on {case} your function raised {what}")
     share = _share_right(result, expected)
     if share == 1:
         if all(_unchanged(before, after) for before, after in zip(inputs, given, strict=True)):
@@ -87,9 +94,10 @@ def _judge_case(exercise: Exercise, case: str, answer: Callable) -> Verdict | No
             return Verdict("values", message)
     if problem := _wrong_kind(result, expected):
         returned = f"your function returned {problem}; it should return {exercise.returns}"
-        return Verdict("shape", f"on {case} {returned}.")
-    if isinstance(expected, Tensor):
-        return Verdict("values", f"on {case} {share:.1%} of the values are right.")
+        return Verdict("kind", f"on {case} {returned}.")
+    if isinstance(expected, Tensor) and isinstance(result, Tensor):
+        said = f"on {case} {share:.1%} of the values are right"
+        return Verdict("values", f"{said}{_likeness(result, expected)}.")
     return Verdict("values", f"on {case} your function returned {result!r}, which is not right.")
 
 
@@ -132,6 +140,21 @@ def _share_right(result: Any, expected: Any) -> float:
         return 1.0
     scale = float(expected.abs().max()) or 1.0
     return float(torch.isclose(result, expected, rtol=1e-6, atol=1e-8 * scale).double().mean())
+
+
+def _likeness(result: Tensor, expected: Tensor) -> str:
+    """What the wrong values have to do with the right ones, to end a sentence; may be empty."""
+    result, expected = result.double(), expected.double()
+    size = float(expected.norm())
+    if size == 0 or not bool(result.isfinite().all()):
+        return ""
+    factor = float((result * expected).sum()) / size**2
+    if torch.allclose(result, factor * expected, rtol=1e-6, atol=1e-8 * size) and factor:
+        return f"; all of them are {factor:.4g} times what they should be"
+    if expected.ndim == 2 and _share_right(result.T, expected) == 1:
+        return "; rows and columns are exchanged"
+    off = float((result - expected).norm()) / size
+    return f"; the difference is {off:.2g} times as large as the right answer"
 
 
 def _unchanged(before: Any, after: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Exercises of "Kernel machines, and why a fixed one stays at 0 %"."""
+"""Exercises of "Kernel machines, and what a fixed one cannot learn"."""
 
 import torch
 from torch import Tensor
@@ -88,7 +88,8 @@ ridge = Exercise(
     },
     mistakes={
         _NO_RIDGE: lambda K, Y, ridge, K_new: _ridge(K, Y, 0.0, K_new),
-        "you add the ridge to every entry of K; it belongs on the diagonal only.": (
+        "right without a ridge, wrong with one: print K before and after the line that adds the "
+        "ridge. Which entries should change?": (
             lambda K, Y, ridge, K_new: K_new @ torch.linalg.solve(K + ridge, Y)
         ),
         "these are the answers at the training inputs; the new inputs come in with K_new.": (

@@ -61,8 +61,8 @@ def _grade(parts: list[list[float]], thresholds: list[float]) -> int:
     ]
     if not measured:
         return 0
-    if all(measured) and len(measured) == len(parts):
-        return 3
+    if all(measured):
+        return 4 if len(measured) == len(parts) else 3
     return 2 if any(measured) else 1
 
 
@@ -88,15 +88,15 @@ grade = Exercise(
                 [[statistics.mean(values)] if values else [] for values in parts], thresholds
             )
         ),
-        "you know 'reproduced' and nothing else: a claim with a part that holds is partly "
-        "reproduced, 2, and one that was measured and fails is not reproduced, 1.": (
-            lambda parts, thresholds: 3 * (_grade(parts, thresholds) == 3)
+        "you know 'yes' and nothing else: a claim of which one part holds and one fails comes out "
+        "in part, 2, and one of which nothing holds does not, 1.": (
+            lambda parts, thresholds: 4 * (_grade(parts, thresholds) == 4)
         ),
         "you look at the first seed only; a part holds if every seed reaches its threshold.": (
             lambda parts, thresholds: _grade([values[:1] for values in parts], thresholds)
         ),
-        "you leave out the parts that nobody has measured: with such a part, a claim is at best "
-        "partly reproduced, 2.": (
+        "you forget the parts that nobody has measured: with such a part, a claim comes out with "
+        "gaps at best, 3.": (
             lambda parts, thresholds: _grade(
                 [values for values in parts if values],
                 [t for values, t in zip(parts, thresholds, strict=True) if values],
@@ -108,7 +108,7 @@ grade = Exercise(
             )
         ),
     },
-    returns="an int: 0 not tried, 1 not, 2 partly, 3 reproduced",
+    returns="an int: 0 not run, 1 no, 2 in part, 3 yes, with gaps, 4 yes",
     see='the section "The rule, before the values"',
 )
 
@@ -189,5 +189,5 @@ doubt = Exercise(
         ),
     },
     returns="a float, the share of the draws with an infinite median",
-    see='the exercise on medians in "Where it fails"',
+    see='the exercise on medians in "Where it fails: fractions, kernels, operations, seeds"',
 )

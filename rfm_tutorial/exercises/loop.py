@@ -1,5 +1,9 @@
 """Exercises of "The RFM loop in twenty lines"."""
 
+from collections.abc import Callable
+from functools import partial
+from itertools import chain, combinations
+
 import torch
 from torch import Tensor
 
@@ -103,6 +107,29 @@ def _regression(n_updates: int, ridge: float = 0.01, c: int = 2) -> tuple:
     return X, Y, n_updates, 2.0, ridge
 
 
+_FAULTS = {
+    "use_features": (
+        "The second update gives the same matrix as the first: what does the fit know of M?"
+    ),
+    "root": "After one update the eigenvalues are the squares of what they should be.",
+    "center": (
+        "What an output has in common at all inputs, such as the slope of a straight line, should "
+        "add nothing to M, and it does."
+    ),
+}
+"""From a fault of the given program to how it shows."""
+
+
+def _programs() -> dict[str, Callable]:
+    """From what is said to the given program with some of its faults, or all, to that program."""
+    found: dict[str, Callable] = {}
+    for left in chain.from_iterable(combinations(_FAULTS, count) for count in (3, 2, 1)):
+        count = ("one fault is", "two faults are", "three faults are")[len(left) - 1]
+        symptoms = " And: ".join(_FAULTS[fault] for fault in left[:2])
+        found[f"{count} left. {symptoms}"] = partial(_features, **dict.fromkeys(left, False))
+    return found
+
+
 features = Exercise(
     reference=_features,
     cases={
@@ -117,13 +144,7 @@ features = Exercise(
         ),
         "you made one update too many: the last fit of the loop is for predicting, "
         "not for another update.": lambda X, Y, t, *rest: _features(X, Y, t + 1, *rest),
-        "the root is missing: M is the AGOP to the power 1/2.": (
-            lambda *inputs: _features(*inputs, root=False)
-        ),
-        _NOT_CENTRED: lambda *inputs: _features(*inputs, center=False),
-        "every fit uses M = I; pass the current features on, fit(X, Y, feature_matrix=M).": (
-            lambda *inputs: _features(*inputs, use_features=False)
-        ),
+        **_programs(),
         "the ridge is not used; it belongs into every fit.": (
             lambda X, Y, t, L, ridge: _features(X, Y, t, L, 0.0)
         ),
@@ -180,6 +201,30 @@ squeezed = Exercise(
         ),
         "you put M on both sides; f(x) = f̃(M^½x), so a gradient gets a factor M^½.": (
             lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, factor=M))
+        ),
+        "the factors come before the root: first the chain rule, with M^½ on both sides of the "
+        "AGOP, then the root of the product.": (
+            lambda X, Y, M, *rest: (
+                psd_power(M, 0.5)
+                @ _root(_agop(X, Y, M, *rest, factor=torch.eye(len(M)).double()))
+                @ psd_power(M, 0.5)
+            )
+        ),
+        "M^½ stands on one side only, and after the root: first the chain rule, which puts it on "
+        "both sides of the AGOP, then the root.": (
+            lambda X, Y, M, *rest: (
+                psd_power(M, 0.5) @ _root(_agop(X, Y, M, *rest, factor=torch.eye(len(M)).double()))
+            )
+        ),
+        "you divide by M^½; when x moves by δ, the squeezed input moves by M^½δ, so a gradient with "
+        "respect to x is M^½ times the other.": (
+            lambda X, Y, M, *rest: _root(
+                _agop(X, Y, M, *rest, factor=torch.linalg.pinv(psd_power(M, 0.5)))
+            )
+        ),
+        "M is used twice over: squeeze by M^½ and put M^½ on both sides, and give the machine no "
+        "feature matrix beside it.": (
+            lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, squeeze=M, factor=M))
         ),
         "you squeeze the inputs by M; the distance of M^½x and M^½z is the one that "
         "k(x, z; M) sees.": lambda X, Y, M, *rest: _root(_agop(X, Y, M, *rest, squeeze=M)),

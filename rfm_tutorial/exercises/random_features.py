@@ -63,7 +63,7 @@ waves = Exercise(
         "the row back.": lambda row, kept: len(row) * _keep_waves(row, kept),
     },
     returns="a tensor of the row's length",
-    see='the section "How many frequencies?"',
+    see='the section "How many frequencies?", where a wave is explained',
 )
 
 
@@ -153,5 +153,5 @@ average = Exercise(
         ),
     },
     returns="a (2p, 2p) tensor",
-    see='the sections "What the shift leaves alone" and "Inside the loop"',
+    see='the section "Inside the loop"',
 )

@@ -3,7 +3,8 @@
 Each explorable is a widget. Where a cell ends in one, it is shown; its `sentence` says in words
 what it shows. The website needs no kernel for them: they compute in the page. Only the
 `Laboratory` runs the package itself; where there is no kernel, it is a picture. `Guesses` keeps in
-the reader's browser what the reader expects; `Questions` answers to what the reader chooses.
+the reader's browser what the reader expects, `Record` what the reader tried and saw; `Questions`
+answers to what the reader chooses.
 """
 
 from rfm_tutorial.explorables.answer import GuessAnswer
@@ -14,6 +15,7 @@ from rfm_tutorial.explorables.laboratory import Laboratory
 from rfm_tutorial.explorables.paint import PaintCirculant
 from rfm_tutorial.explorables.questions import Question, Questions
 from rfm_tutorial.explorables.recap import GuessRecap
+from rfm_tutorial.explorables.record import Record
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.explorables.shuffle import DiscreteLogShuffle
 
@@ -29,5 +31,6 @@ __all__ = [
     "Question",
     "Questions",
     "RFMInPage",
+    "Record",
     "WatchItGrok",
 ]
