@@ -50,7 +50,7 @@ def target(kind: type) -> np.ndarray:
     return y if kind is RFMRegressor else LABELS
 
 
-# scikit-learn asks what a constructor does with values of wrong types, among two hundred other things.
+# scikit-learn asks, among much else, what a constructor does with values of wrong types.
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_type_checks")
 @parametrize_with_checks(
