@@ -216,8 +216,8 @@ squeezed = Exercise(
                 psd_power(M, 0.5) @ _root(_agop(X, Y, M, *rest, factor=torch.eye(len(M)).double()))
             )
         ),
-        "you divide by M^½; when x moves by δ, the squeezed input moves by M^½δ, so a gradient with "
-        "respect to x is M^½ times the other.": (
+        "you divide by M^½; when x moves by δ, the squeezed input moves by M^½δ, so a gradient "
+        "with respect to x is M^½ times the other.": (
             lambda X, Y, M, *rest: _root(
                 _agop(X, Y, M, *rest, factor=torch.linalg.pinv(psd_power(M, 0.5)))
             )
