@@ -43,7 +43,9 @@ def test_every_example_is_shown_and_nothing_else() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["digits", "importances", "own_kernel"])
+@pytest.mark.parametrize(
+    "name", ["any_learner", "digits", "importances", "own_group", "own_kernel"]
+)
 def test_an_example_prints_what_is_shown(name: str, tmp_path: Path) -> None:
     assert_alike(run(name, tmp_path), SHOWN[name])
     assert sorted(path.name for path in tmp_path.iterdir()) == PICTURES.get(name, [])
