@@ -28,6 +28,7 @@ from rfm_tutorial.neural_features import (
 )
 from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
+from rfm_tutorial.orbit_splits import OrbitSplit
 from rfm_tutorial.rfm import RFM, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
 from rfm_tutorial.tasks import ModularTask, MultiTask, Task
@@ -46,6 +47,7 @@ __all__ = [
     "ModularTask",
     "MultiTask",
     "NotFittedError",
+    "OrbitSplit",
     "QuadraticKernel",
     "QuadraticNetwork",
     "RFMStep",

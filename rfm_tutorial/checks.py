@@ -257,6 +257,13 @@ def check_integer(name: str, value: int, *, at_least: int, at_most: int | None =
     return int(value)
 
 
+def check_fraction(value: float) -> float:
+    """The share of a table to train on, with something left to test with."""
+    if not isinstance(value, Real) or not 0 < value < 1:
+        raise ValueError(f"train_fraction must lie strictly between 0 and 1, got {shown(value)}")
+    return value
+
+
 def check_flag(name: str, value: bool) -> bool:
     """A truth value; 0 and 1 are refused."""
     if not isinstance(value, bool | np.bool_):

@@ -21,7 +21,8 @@ from rfm_tutorial.checks import (
     shown,
 )
 from rfm_tutorial.datasets import Labelled, Split, encode_digits
-from rfm_tutorial.operations import OPERATIONS
+from rfm_tutorial.operations import GROUP_OPERATIONS, OPERATIONS
+from rfm_tutorial.orbit_splits import OrbitClock, OrbitSplit, draw_differences
 
 
 class Task(Labelled):
@@ -161,6 +162,57 @@ class ModularTask(Task):
 
     def _check_split(self, needed: float, dtype: torch.dtype) -> None:
         _check_split(self, needed, dtype)
+
+    def split_orbits(
+        self,
+        train_fraction: float | None = None,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+        *,
+        n_orbits: int | None = None,
+        symmetric: bool = False,
+    ) -> OrbitSplit:
+        """Cut the table into whole diagonals, some to train on and the others to test with.
+
+        Diagonals are those of the operation's own clock, see `rfm_tutorial.orbit_splits`: for
+        sums all cells with the same a − b. Products and quotients leave out the cells of 0, which
+        is on no hour. Which diagonals are drawn is decided on the CPU, as in `split`.
+
+        Parameters
+        ----------
+        train_fraction : of the diagonals, rounded down; one half if n_orbits is not given either
+        seed, dtype, device : as for `split`
+        n_orbits : how many diagonals to train on, instead of a fraction
+        symmetric : keep mirror images together: the diagonals of s and −s, which change places
+            where the two digits do (for sums and products). A diagonal that is its own mirror
+            image, like a = b, is then for testing. The number of training diagonals is even:
+            that of a fraction is rounded down
+
+        Raises
+        ------
+        ValueError
+            If the operation has no clock for this modulus, an argument does not fit, or there
+            would be no diagonal to train on or none to test with.
+
+        Examples
+        --------
+        >>> ModularTask("add", 31).split_orbits(0.25, seed=1).differences
+        tensor([ 6, 10, 14, 22, 27, 29, 30])
+        >>> ModularTask("add", 31).split_orbits(n_orbits=4, symmetric=True).differences
+        tensor([ 5, 15, 16, 26])
+        """
+        operation = OPERATIONS[self.operation]
+        if operation.clock is None:
+            known = ", ".join(map(repr, GROUP_OPERATIONS))
+            raise ValueError(
+                f"split_orbits needs an operation with a clock, {known}, got {self.operation!r}: "
+                f"no renaming of its digits keeps all diagonals"
+            )
+        digits = operation.clock(operation.check_clock(self.modulus), None)
+        clock = OrbitClock(self.modulus, digits, operation.turn)
+        chosen = draw_differences(clock.n_hours, train_fraction, n_orbits, symmetric, seed)
+        return OrbitSplit(clock, chosen, dtype, device)
 
 
 @dataclass(frozen=True)
