@@ -20,10 +20,10 @@ class NotFittedError(ValueError, AttributeError):
     """Something that only `fit` finds was asked for before `fit`."""
 
 
-def check_fitted(model: object, attribute: str) -> None:
+def check_fitted(model: object, attribute: str, call: str = "fit(X, Y)") -> None:
     """A model that has the attribute which its `fit` sets."""
     if not hasattr(model, attribute):
-        raise NotFittedError(f"this {type(model).__name__} is not fitted yet; call fit(X, Y) first")
+        raise NotFittedError(f"this {type(model).__name__} is not fitted yet; call {call} first")
 
 
 def check_matrix(
@@ -204,6 +204,23 @@ def check_labels(
             f"got values from {int(value.min())} to {int(value.max())}"
         )
     return value
+
+
+def check_digits(name: str, value: Tensor, modulus: int) -> None:
+    """Pairs of digits: an int64 tensor of shape (n, 2) with entries in 0 … p − 1."""
+    check_tensor(name, value, whole=True)
+    if value.ndim != 2 or value.shape[1] != 2:
+        hint = f"; {name}[None] is one pair" if value.shape == (2,) else ""
+        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}{hint}")
+    if value.dtype != torch.int64:
+        raise ValueError(
+            f"{name} must be int64 digits, got {value.dtype}; {name}.long() converts whole numbers"
+        )
+    if not value.is_meta and not bool(((value >= 0) & (value < modulus)).all()):
+        raise ValueError(
+            f"{name} must lie in 0 … {modulus - 1}, "
+            f"got values from {int(value.min())} to {int(value.max())}"
+        )
 
 
 def shown(value: object) -> str:

@@ -25,7 +25,12 @@ from rfm_tutorial.checks import (
     in_short,
     shown,
 )
-from rfm_tutorial.diagnosis import CenteringWatch, why_without_gradient
+from rfm_tutorial.diagnosis import (
+    CenteringWatch,
+    ridge_loss,
+    target_variance,
+    why_without_gradient,
+)
 from rfm_tutorial.gradient_sums import loop_agop
 from rfm_tutorial.kernel_ridge import KernelRidge, check_kernel, check_size, solve
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
@@ -156,13 +161,13 @@ class RFM:
 
     def _steps(self, X, Y, on_features) -> Iterator[RFMStep]:
         work, groups = Workspace(), find_groups(X)
-        watch, share = CenteringWatch(self.kernel, Y, self.ridge), math.nan
+        watch, share = CenteringWatch(self.kernel, target_variance(Y), self.ridge), math.nan
         M = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
         for iteration in range(self.n_iterations + 1):
             predictor = KernelRidge(self.kernel, self.ridge)
             name = f"the kernel matrix of step {iteration}"
             values = solve(predictor, X, Y, M, work, name, share)
-            watch.fitted(predictor.dual_coef_, iteration)
+            watch.fitted(ridge_loss(predictor.dual_coef_, self.ridge), iteration)
             yield RFMStep(iteration, M, predictor)
             if iteration < self.n_iterations:
                 M, share = self._next_features(predictor, values, groups, work, iteration)

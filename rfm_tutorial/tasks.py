@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rfm_tutorial.checks import (
     check_choice,
+    check_digits,
     check_flag,
     check_labels,
     check_memory,
@@ -102,7 +103,7 @@ class Task(Labelled):
             If the pairs are not an int64 (n, 2) tensor with digits in 0 … p − 1, or the dtype is
             not float32 or float64.
         """
-        _check_digits("pairs", pairs, self.n_digits)
+        check_digits("pairs", pairs, self.n_digits)
         return encode_digits(pairs, (self.n_digits, self.n_digits), dtype)
 
     @property
@@ -297,7 +298,7 @@ class MultiTask(Labelled):
         ValueError
             As for `ModularTask.encode`, or if the tasks are not one task number per pair.
         """
-        _check_digits("pairs", pairs, self.modulus)
+        check_digits("pairs", pairs, self.modulus)
         check_labels("tasks", tasks, len(pairs), len(self.operations), device=pairs.device)
         digits = torch.cat([pairs, tasks[:, None]], dim=1)
         return encode_digits(digits, (self.modulus, self.modulus, len(self.operations)), dtype)
@@ -367,20 +368,3 @@ def _checked_table(table: Tensor) -> Tensor:
             f"to {high}"
         )
     return table.to("cpu", copy=True)
-
-
-def _check_digits(name: str, value: Tensor, modulus: int) -> None:
-    """Pairs of digits: an int64 tensor of shape (n, 2) with entries in 0 … p − 1."""
-    check_tensor(name, value, whole=True)
-    if value.ndim != 2 or value.shape[1] != 2:
-        hint = f"; {name}[None] is one pair" if value.shape == (2,) else ""
-        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}{hint}")
-    if value.dtype != torch.int64:
-        raise ValueError(
-            f"{name} must be int64 digits, got {value.dtype}; {name}.long() converts whole numbers"
-        )
-    if not value.is_meta and not bool(((value >= 0) & (value < modulus)).all()):
-        raise ValueError(
-            f"{name} must lie in 0 … {modulus - 1}, "
-            f"got values from {int(value.min())} to {int(value.max())}"
-        )
