@@ -43,6 +43,9 @@ from rfm_tutorial.kernels import InnerProductKernel, RadialKernel
 
 OneNumberKernel = RadialKernel | InnerProductKernel
 """A kernel of the squared distance, or of the product."""
+CACHED = 2**17
+"""How many numbers of an array stay near the processor between two passes over it; measured."""
+
 Function = Callable[[Tensor], Tensor]
 """Values from squared distances or products, as the `profile` and `slope` of kernels."""
 
@@ -233,13 +236,21 @@ class Blocks:
         self.waves, self.H = waves, H
         row, column = torch.triu_indices(m, m, device=device)
         self.pairs = Pairs(H[row], H[column])
-        self.place = torch.zeros(m, m, dtype=torch.int64, device=device)
-        self.place[row, column] = self.place[column, row] = waves.range(len(row))
+        place = torch.zeros(m, m, dtype=torch.int64, device=device)
+        place[row, column] = place[column, row] = waves.range(len(row))
+        self.place = place.view(-1)
         self.packed = waves.like.new_empty(waves.n_frequencies, len(row))
 
     def of(self, frequencies: slice) -> Float[Tensor, "b m m"]:
         """Those of some frequencies."""
-        return self.packed[frequencies][:, self.place]
+        m, packed = len(self.H), self.packed[frequencies]
+        if packed.device.type != "cpu":
+            return packed[:, self.place].view(-1, m, m)
+        # A row stays in the processor's cache: three times as fast as all of them at once.
+        blocks = packed.new_empty(len(packed), m * m)
+        for row, block in zip(packed, blocks, strict=True):
+            torch.index_select(row, 0, self.place, out=block)
+        return blocks.view(-1, m, m)
 
     def chunks(self, matrices: int) -> Iterator[slice]:
         """Frequencies in parts, as many as temporary arrays of so many matrices each allow."""
@@ -311,36 +322,36 @@ def gradient_sum(
             for sequence in (shifted, slopes)
         )
         q = range(first, waves.n_frequencies, step)
-        chunk = waves.rows(4 * m * step * width + m * m)
+        chunk = min(len(q), max(1, CACHED // (m * 2 * step * width)))
+        # Made once: fresh memory costs as much as the arithmetic on it.
+        buffers = [alpha.new_empty(chunk, m, step, 2, width) for _ in range(3)]
         for start in range(0, len(q), chunk):
             part = slice(start, min(start + chunk, len(q)))
-            size = part.stop - part.start
-            W = weights.of(slice(q[part][0], q[part][-1] + 1, step))
-            right, parts = (alpha.new_empty(size, m, step, 2, width) for _ in range(2))
+            numbers = q[part]
+            right, parts, scratch = (buffer[: len(numbers)] for buffer in buffers)
+            W = weights.of(slice(numbers[0], numbers[-1] + 1, step))
             torch.mul(windows[part], wave, out=right)
             torch.mul(own[part], wave, out=parts)
-            flat = parts.view(size, m, -1)
-            torch.baddbmm(flat, W, right.view(size, m, -1), beta=-1, out=flat)
-            for frequency, number in enumerate(q[part]):
+            flat = parts.view(len(numbers), m, -1)
+            torch.baddbmm(flat, W, right.view(flat.shape), beta=-1, out=flat)
+            for frequency, number in enumerate(numbers):
                 if 2 * number % N == 0:  # −q is q itself
                     parts[frequency] *= 0.5**0.5
                 if number == 0 and center:
                     middle = parts[frequency].mean(0, keepdim=True)
                     parts[frequency] -= middle
-                    mean[:, first::step] += _squares(middle) * m
-            total[:, first::step] += _squares(parts.flatten(0, 1))
+                    mean[:, first::step] += m * _squares(middle, torch.empty_like(middle))
+            total[:, first::step] += _squares(parts.flatten(0, 1), scratch.flatten(0, 1))
     return GradientSum(*(_as_blocks(waves, sums / (N * step)) for sums in (total, mean)))
 
 
-def _squares(parts: Float[Tensor, "n k 2 w"]) -> Float[Tensor, "3 w"]:
+def _squares(
+    parts: Float[Tensor, "n k 2 w"], scratch: Float[Tensor, "n k 2 w"]
+) -> Float[Tensor, "3 w"]:
     """Σ cosine², Σ cosine · sine, Σ sine²."""
-    cosine, sine = parts.unbind(2)
-    return torch.stack(
-        [
-            (one * other).sum((0, 1))
-            for one, other in ((cosine, cosine), (cosine, sine), (sine, sine))
-        ]
-    )
+    cosine, sine = torch.mul(parts, parts, out=scratch).sum((0, 1))
+    mixed = torch.mul(parts[:, :, 0], parts[:, :, 1], out=scratch[:, :, 0]).sum((0, 1))
+    return torch.stack([cosine, mixed, sine])
 
 
 def _as_blocks(waves: Waves, sums: Float[Tensor, "3 N"]) -> Float[Tensor, "f 2 2"]:

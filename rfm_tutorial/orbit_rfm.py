@@ -5,9 +5,10 @@ is, so that cosine transforms make of it N/2 + 1 real blocks of m × m, one per 
 feature matrix as many of 2 × 2. Nothing is approximated. `rfm_tutorial.orbit_blocks` has the
 formulas.
 
-Work in multiplications, a step with a Gaussian kernel, with m = s·N: N⁴ (s²/8 for the transforms
-+ s³/12 for the Cholesky factors + s² for the AGOP); with the other kernels twice the transforms.
-Test predictions: N⁴ s(1 − s)/4. Memory: N m²/4 numbers, and twice `chunk_numbers`.
+Work, in multiplications of a step with a Gaussian kernel and m = s·N diagonals: N⁴ times s²/8 for
+the transforms, s³/12 for the Cholesky factors and s² for the AGOP, all in matrix products; other
+kernels take the transforms twice. Test predictions: N⁴ s(1 − s)/4. Memory: N m²/4 numbers for the
+blocks, and about four times `chunk_numbers`.
 """
 
 import math
@@ -160,7 +161,10 @@ class OrbitStep:
         centers, H = waves.names(self.split.differences), waves.names(differences)
         scores = scores_from_label(self.kernel, self.features, centers, self.dual_coef, H)
         if not bool(torch.isfinite(scores).all()):
-            raise ValueError(f"predictions must be finite in {scores.dtype}, got NaN or infinity")
+            raise ValueError(
+                f"predictions must be finite, got NaN or infinity in {scores.dtype}: the feature "
+                f"matrix is too large"
+            )
         return scores
 
     def _measure(self, scores: Float[Tensor, "t N"]) -> tuple[float, float]:
@@ -253,7 +257,7 @@ class OrbitRFM:
         self.kernel.check_fits(split.dtype)
         m, N = len(split.differences), split.clock.n_hours
         if like.device.type == "cpu":
-            numbers = m * (m + 1) / 2 * (N / 2 + 4) + 4.0 * N * N + 2 * self.chunk_numbers
+            numbers = m * (m + 1) / 2 * (N / 2 + 4) + 4.0 * N * N + 4 * self.chunk_numbers
             check_memory(
                 f"{m} diagonals of {N} cells", numbers * like.itemsize, "take fewer diagonals"
             )
@@ -402,7 +406,7 @@ class OrbitRFM:
         )
         raise SingularKernelError(
             f"{name} ({n} rows, {eigenvalues.dtype}) is singular: the Cholesky pivot of diagonal "
-            f"{row} is {found}. {why}"
+            f"{int(blocks.H[row]) % blocks.waves.n_hours} is {found}. {why}"
         )
 
     @torch.inference_mode(False)
@@ -420,7 +424,8 @@ class OrbitRFM:
         scaled = alpha * kernel.slope_scale
         total, mean = gradient_sum(blocks, scaled, kernel.radial, self.center_gradients)
         n = len(blocks.H) * waves.n_hours
-        G, taken = (M.blocks @ (part / n) @ M.blocks for part in (total, mean))
+        finite = bool(torch.isfinite(total).all())
+        G, taken = (_between(M.blocks, part / n) if finite else part for part in (total, mean))
         if not bool(torch.isfinite(G).all()):
             raise ValueError(
                 f"the AGOP of step {iteration} must be finite, got NaN or infinity in it: the "
@@ -428,12 +433,20 @@ class OrbitRFM:
             )
         if iteration == 0 and not bool(G.any()):
             raise SingularKernelError(
-                "the predictor of step 0 has no features: its gradients are 0. The bandwidth is "
-                "too small, or the ridge too large"
+                f"the predictor of step {iteration} has no features: its gradients are 0. The "
+                f"bandwidth is too small, or the ridge too large"
             )
         traces = [
             float(waves.frequency_weights @ part.diagonal(dim1=1, dim2=2).sum(1))
             for part in (G, taken)
         ]
         share = traces[0] / sum(traces) if self.center_gradients and sum(traces) > 0 else math.nan
-        return Features(waves, blockwise_power((G + G.mT) / 2, self.agop_power)), share
+        return Features(waves, blockwise_power(G, self.agop_power)), share
+
+
+def _between(M: Float[Tensor, "f 2 2"], S: Float[Tensor, "f 2 2"]) -> Float[Tensor, "f 2 2"]:
+    """M S M of positive semidefinite S, and as positive itself: by a root of S. What M takes away
+    leaves no rounding behind."""
+    values, vectors = torch.linalg.eigh(S)
+    root = M @ (vectors * values.clamp(min=0).sqrt()[:, None, :])
+    return root @ root.mT

@@ -6,6 +6,11 @@ dense matrix has one fault that the other has not: in directions that the gradie
 AGOP is not 0 but rounding, of which the power makes as much as eps^s. There they are not compared.
 """
 
+# One wrong call a line.
+# ruff: noqa: E501
+
+import re
+
 import pytest
 import torch
 from helpers import KERNELS_OF_THE_PACKAGE
@@ -238,6 +243,29 @@ def test_a_singular_system_says_why():
     assert next(OrbitRFM(GaussianKernel(1e4), ridge=0.1).iterate(split)).train_loss > 0
 
 
+def test_a_kernel_that_leaves_every_cell_alone_has_no_features():
+    split = ModularTask("add", 7).split_orbits(0.5)
+    with pytest.raises(SingularKernelError, match="the predictor of step 0 has no features"):
+        [*OrbitRFM(GaussianKernel(0.01)).iterate(split)]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "options", "said"),
+    [
+        (GaussianKernel(2.5), {"agop_power": 3.0}, "The feature matrix leaves"),
+        (QuadraticKernel(3.0), {"agop_power": 3.0}, "A quadratic kernel has"),
+        (GaussianKernel(1e5), {}, "The bandwidth is too large for 30 cells"),
+        (GaussianKernel(1e5), {"ridge": 1e-17}, "ask for a ridge larger than 1e-17"),
+    ],
+)
+def test_reasons_for_singular_systems(kernel, options, said):
+    few = isinstance(kernel, GaussianKernel) and "agop_power" in options
+    split = ModularTask("mul", 13 if few else 7).split_orbits(n_orbits=3 if few else 5)
+    with pytest.raises(SingularKernelError) as error:
+        [*OrbitRFM(kernel, n_iterations=9, **options).iterate(split)]
+    assert said in str(error.value)
+
+
 @settings(max_examples=40)
 @given(drawn=diagonals(), bandwidth=st.sampled_from((100.0, 1e3, 3e3, 1e4, 1e5)))
 def test_what_is_singular_is_so_for_both_machines(drawn, bandwidth):
@@ -253,3 +281,26 @@ def test_what_is_singular_is_so_for_both_machines(drawn, bandwidth):
         except SingularKernelError:
             refused.append(True)
     assert refused[0] == refused[1]
+
+
+@pytest.mark.usefixtures("no_type_checks")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: OrbitRFM("gaussian"), "kernel must be a kernel object"),
+        (lambda s: OrbitRFM(GaussianKernel(), chunk_numbers=0), "chunk_numbers must be an integer ≥ 1, got 0"),
+        (lambda s: OrbitRFM(GaussianKernel()).iterate(s.X_train), "split must be an OrbitSplit, as task.split_orbits makes it, got a Tensor of shape (21, 14)"),
+        (lambda s: OrbitRFM(GaussianKernel(1e-25)).iterate(split_of("add", 7, [1], dtype=torch.float32)), "does not fit torch.float32"),
+        (lambda s: OrbitRFM(GaussianKernel()).iterate(split_of("add", 7, [1], device="meta")), "split must hold numbers, got a tensor on the meta device"),
+        (lambda s: OrbitRFM(GaussianKernel()).fit(s, on_step=3), "on_step must be a function or None, got 3"),
+        (lambda s: next(OrbitRFM(GaussianKernel()).iterate(s)).predict(torch.tensor([[7, 0]])), "pairs must lie in 0 … 6"),
+    ],
+)  # fmt: skip
+def test_errors_say_what_would_be_right(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call(ModularTask("add", 7).split_orbits(0.5))
+
+
+def test_memory_is_asked_for_before_it_is_taken():
+    with pytest.raises(ValueError, match="15000 diagonals of 29989 cells would take about"):
+        OrbitRFM(GaussianKernel()).iterate(ModularTask("add", 29989).split_orbits(n_orbits=15000))
