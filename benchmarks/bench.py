@@ -1,12 +1,17 @@
 """How long one RFM iteration takes, next to one Cholesky solve of the same matrix.
 
-    python benchmarks/bench.py [--moduli 31 61 97] [--rounds 7] [--output _build/bench]
+    python benchmarks/bench.py [--moduli 31 61 97] [--orbits 61 97 199 499] [--rounds 7]
+                               [--output _build/bench]
 
 Machines differ and are busy with other things; ratios inside one process say more than seconds.
 Each round times the yardstick, the iteration and its parts one after the other, and the ratio is
 taken round by round; medians are printed. The reference is the AGOP as one would write it first,
 with the whole (n, c, d) array of gradients. Peak memory is that of a process of its own which does
 nothing but three iterations, less what torch needs to be loaded.
+
+For whole diagonals the yardstick is one matrix product: how near `OrbitRFM` comes to its speed,
+with multiplications counted as in `rfm_tutorial.orbit_rfm`. Where the dense machine fits, it runs
+on the same split.
 """
 
 import argparse
@@ -23,12 +28,15 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from rfm_tutorial import RFM, GaussianKernel, ModularTask, plots, psd_power
+from rfm_tutorial import RFM, GaussianKernel, ModularTask, OrbitRFM, OrbitSplit, plots, psd_power
 from rfm_tutorial.gradient_sums import kernel_agop
 from rfm_tutorial.linalg import Workspace, solve_positive_definite
 from rfm_tutorial.shared_ones import find_groups
 
 KERNEL = GaussianKernel(2.5)
+SHARES = {61: 0.5, 97: 0.5, 199: 0.4, 499: 0.3, 997: 0.25}
+"""Of the diagonals: what these moduli need to grok within some ten steps."""
+DENSE_UP_TO = 97
 PARTS = ("kernel", "solve", "agop", "root")
 
 
@@ -106,8 +114,74 @@ def measure(modulus: int, dtype: torch.dtype, rounds: int) -> dict:
     return result
 
 
+def diagonals(modulus: int) -> OrbitSplit:
+    return ModularTask("add", modulus).split_orbits(SHARES[modulus], seed=1)
+
+
+def multiplications(split: OrbitSplit) -> float:
+    """Of a step with a Gaussian kernel."""
+    N, m = split.clock.n_hours, len(split.differences)
+    return N**2 * m**2 / 8 + N * m**3 / 12 + N**2 * m**2
+
+
+def measure_orbits(modulus: int, rounds: int) -> dict:
+    """Seconds of a step, of its test predictions, and of the dense machine on the same split."""
+    split = diagonals(modulus)
+    rounds = rounds if modulus < 500 else 2
+    square = torch.randn(1500, 1500, dtype=torch.float64)
+    dense = None
+    if modulus <= DENSE_UP_TO:
+        dense = RFM(KERNEL, n_iterations=rounds + 1).iterate(split.X_train, split.Y_train)
+        next(dense), next(dense)
+    steps = OrbitRFM(KERNEL, n_iterations=rounds + 1).iterate(split)
+    next(steps), next(steps), square @ square
+    times: dict[str, list[float]] = {"product": [], "step": [], "tests": [], "dense": []}
+    for _ in range(rounds):
+        times["product"].append(seconds(lambda: square @ square))
+        start = time.perf_counter()
+        step = next(steps)
+        times["step"].append(time.perf_counter() - start)
+        times["tests"].append(seconds(lambda: step.test_loss))  # noqa: B023
+        if dense is not None:
+            times["dense"].append(seconds(lambda: next(dense)))
+    result = {"modulus": modulus, "diagonals": len(split.differences)}
+    result["rows"] = len(split.differences) * split.clock.n_hours
+    result["seconds"] = {name: median(values) for name, values in times.items() if values}
+    rates = [
+        multiplications(split) / a / (1500**3 / b)
+        for a, b in zip(times["step"], times["product"], strict=True)
+    ]
+    result["of_product_speed"] = median(rates)
+    if dense is not None:
+        ratios = [a / b for a, b in zip(times["dense"], times["step"], strict=True)]
+        result["dense_ratio"] = median(ratios)
+    return result
+
+
+def print_orbits(moduli: list[int], rounds: int) -> list[dict]:
+    print("\nwhole diagonals, + in float64; a step without its test predictions")
+    print(
+        "        p  diagonals   rows       step      tests | "
+        "speed of products |  dense | peak memory"
+    )
+    results = []
+    for modulus in moduli:
+        r = measure_orbits(modulus, rounds)
+        r["peak_gigabytes"] = peak_memory(modulus, "diagonals")
+        results.append(r)
+        s = r["seconds"]
+        ratio = f"{r['dense_ratio']:4.0f} ×" if "dense_ratio" in r else "     –"
+        print(
+            f"{modulus:9d} {r['diagonals']:10d} {r['rows']:6d} {s['step']:8.3f} s "
+            f"{s['tests']:8.3f} s | {100 * r['of_product_speed']:14.0f} % | {ratio} "
+            f"| {r['peak_gigabytes']:.2f} GB",
+            flush=True,
+        )
+    return results
+
+
 def peak_memory(modulus: int, dtype: str) -> float:
-    """Gigabytes that three iterations add to a fresh process."""
+    """Gigabytes that three iterations add to a fresh process; "diagonals" is for `OrbitRFM`."""
     run = subprocess.run(
         [sys.executable, __file__, "--peak", str(modulus), dtype],
         capture_output=True,
@@ -122,7 +196,11 @@ def print_peak(modulus: int, dtype: str) -> None:
     warm = torch.ones(8, 8)
     torch.linalg.eigh(warm @ warm)  # loads the linear algebra libraries
     before = peak_bytes()
-    for _ in RFM(KERNEL, n_iterations=3).iterate(*data(modulus, getattr(torch, dtype))):
+    if dtype == "diagonals":
+        steps = OrbitRFM(KERNEL, n_iterations=1).iterate(diagonals(modulus))
+    else:
+        steps = RFM(KERNEL, n_iterations=3).iterate(*data(modulus, getattr(torch, dtype)))
+    for _ in steps:
         pass
     print((peak_bytes() - before) / 1e9)
 
@@ -156,7 +234,8 @@ def draw(results: list[dict], path: Path) -> None:
 def main() -> None:
     """Measure, print a table, write JSON and a figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--moduli", type=int, nargs="+", default=[31, 61, 97])
+    parser.add_argument("--moduli", type=int, nargs="*", default=[31, 61, 97])
+    parser.add_argument("--orbits", type=int, nargs="*", choices=SHARES, default=[61, 97, 199, 499])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", type=Path, default=Path("_build/bench"))
     parser.add_argument("--peak", nargs=2, metavar=("MODULUS", "DTYPE"), help=argparse.SUPPRESS)
@@ -184,15 +263,17 @@ def main() -> None:
                 f"| {r['peak_gigabytes']:.2f} GB",
                 flush=True,
             )
+    orbits = print_orbits(options.orbits, options.rounds) if options.orbits else []
     options.output.mkdir(parents=True, exist_ok=True)
     machine = {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "processor": platform.processor() or platform.machine(),
     }
-    report = {"machine": machine, "kernel": repr(KERNEL), "results": results}
+    report = {"machine": machine, "kernel": repr(KERNEL), "results": results, "orbits": orbits}
     (options.output / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    draw(results, options.output / "bench.png")
+    if results:
+        draw(results, options.output / "bench.png")
     print(f"written to {options.output}/bench.json and bench.png")
 
 

@@ -31,6 +31,9 @@ from rfm_tutorial.neural_features import (
 )
 from rfm_tutorial.number_theory import discrete_log_order, primitive_root
 from rfm_tutorial.operations import OPERATIONS
+from rfm_tutorial.orbit_rfm import OrbitRFM
+from rfm_tutorial.orbit_splits import OrbitSplit
+from rfm_tutorial.orbit_steps import OrbitStep
 from rfm_tutorial.rfm import RFM, RFMStep
 from rfm_tutorial.structure import agop_alignment, class_deviation, class_means, orbits
 from rfm_tutorial.tasks import ModularTask, MultiTask, Task
@@ -49,6 +52,9 @@ __all__ = [
     "ModularTask",
     "MultiTask",
     "NotFittedError",
+    "OrbitRFM",
+    "OrbitSplit",
+    "OrbitStep",
     "QuadraticKernel",
     "QuadraticNetwork",
     "RFMStep",

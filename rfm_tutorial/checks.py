@@ -20,10 +20,10 @@ class NotFittedError(ValueError, AttributeError):
     """Something that only `fit` finds was asked for before `fit`."""
 
 
-def check_fitted(model: object, attribute: str) -> None:
+def check_fitted(model: object, attribute: str, call: str = "fit(X, Y)") -> None:
     """A model that has the attribute which its `fit` sets."""
     if not hasattr(model, attribute):
-        raise NotFittedError(f"this {type(model).__name__} is not fitted yet; call fit(X, Y) first")
+        raise NotFittedError(f"this {type(model).__name__} is not fitted yet; call {call} first")
 
 
 def check_matrix(
@@ -206,6 +206,23 @@ def check_labels(
     return value
 
 
+def check_digits(name: str, value: Tensor, modulus: int) -> None:
+    """Pairs of digits: an int64 tensor of shape (n, 2) with entries in 0 … p − 1."""
+    check_tensor(name, value, whole=True)
+    if value.ndim != 2 or value.shape[1] != 2:
+        hint = f"; {name}[None] is one pair" if value.shape == (2,) else ""
+        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}{hint}")
+    if value.dtype != torch.int64:
+        raise ValueError(
+            f"{name} must be int64 digits, got {value.dtype}; {name}.long() converts whole numbers"
+        )
+    if not value.is_meta and not bool(((value >= 0) & (value < modulus)).all()):
+        raise ValueError(
+            f"{name} must lie in 0 … {modulus - 1}, "
+            f"got values from {int(value.min())} to {int(value.max())}"
+        )
+
+
 def shown(value: object) -> str:
     """A value in one short line, for an error message."""
     if isinstance(value, int) and value.bit_length() > 200:
@@ -255,6 +272,13 @@ def check_integer(name: str, value: int, *, at_least: int, at_most: int | None =
     if at_most is not None and value > at_most:
         raise ValueError(f"{name} must be an integer ≤ {at_most}, got {shown(value)}")
     return int(value)
+
+
+def check_fraction(value: float) -> float:
+    """The share of a table to train on, with something left to test with."""
+    if not isinstance(value, Real) or not 0 < value < 1:
+        raise ValueError(f"train_fraction must lie strictly between 0 and 1, got {shown(value)}")
+    return value
 
 
 def check_flag(name: str, value: bool) -> bool:

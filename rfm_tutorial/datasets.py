@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from rfm_tutorial.checks import (
     check_device,
     check_dtype,
+    check_fraction,
     check_integer,
     check_labels,
     check_matrix,
@@ -20,7 +20,6 @@ from rfm_tutorial.checks import (
     check_tensor,
     in_short,
     seeded_generator,
-    shown,
 )
 
 
@@ -136,10 +135,7 @@ class Labelled(ABC):
     ) -> Split:
         """`split`, with rows of the same unit number kept together; None for rows on their own."""
         total, width, n_classes = self.sizes
-        if not isinstance(train_fraction, Real) or not 0 < train_fraction < 1:
-            raise ValueError(
-                f"train_fraction must lie strictly between 0 and 1, got {shown(train_fraction)}"
-            )
+        check_fraction(train_fraction)
         drawn = total if units is None else len(units.unique())
         n_drawn = int(train_fraction * drawn)
         if n_drawn == 0:

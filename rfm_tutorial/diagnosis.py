@@ -127,6 +127,64 @@ def why_without_gradient(
     )
 
 
+def why_orbits_singular(
+    kernel: Kernel,
+    n: int,
+    values: tuple[float, float],
+    eigenvalues: Float[Tensor, " d"],
+    dtype: torch.dtype,
+    ridge: float,
+    share: float,
+) -> str:
+    """`why_singular` for training cells that are whole diagonals of a table, with less to go by.
+
+    Parameters
+    ----------
+    n : how many training cells there are
+    values : the smallest and the largest kernel value between them
+    eigenvalues : of the feature matrix
+    kernel, dtype, ridge, share : as there
+    """
+    low, high = values
+    enough = (high or 1.0) * (1e-6 if dtype == torch.float64 else 1e-3)
+    larger = max(enough, 10 * ridge)
+    remedy = f"ask for a ridge, for example ridge={enough:.0e}"
+    if ridge > 0:
+        remedy = f"ask for a ridge larger than {ridge:g}, for example ridge={larger:.0e}"
+    if not high > 0:
+        return f"Every kernel value is 0 in {dtype}: the feature matrix is zero or too small"
+    if share < NEARLY_LINEAR:
+        return f"{_nearly_linear(share)} Take {_keep_features(kernel)}"
+    kept = int((eigenvalues > 1e-6 * eigenvalues.max()).sum())
+    if isinstance(kernel, QuadraticKernel) and n > kept * (kept + 1) // 2:
+        return (
+            f"A quadratic kernel has {kept * (kept + 1) // 2} features of {kept} independent "
+            f"inputs, too few to fit {n} cells. Take fewer diagonals, a radial kernel, or {remedy}"
+        )
+    if kernel.radial and kept < len(eigenvalues):
+        return (
+            f"The feature matrix leaves {kept} of {len(eigenvalues)} directions, in which {n} "
+            f"cells hide what they differ by. Take a smaller bandwidth, or {remedy}"
+        )
+    if not kernel.radial:
+        return f"The kernel has too few features to tell {n} cells apart. Take fewer, or {remedy}"
+    return (
+        f"The bandwidth is too large for {n} cells: kernel values differ by {high - low:.1e} at "
+        f"most. Take a smaller bandwidth, or {remedy}"
+    )
+
+
+def target_variance(Y: Float[Tensor, "n c"]) -> float:
+    """The mean square of the targets, less the mean of each output."""
+    return 0.0 if Y.is_meta else float((Y - Y.mean(0)).square().mean())
+
+
+def ridge_loss(dual_coef: Float[Tensor, "n c"], ridge: float) -> float:
+    """The mean squared error on the training data: what a ridge leaves of the targets is
+    ridge · α."""
+    return 0.0 if ridge == 0 or dual_coef.is_meta else float((ridge * dual_coef).square().mean())
+
+
 class CenteringWatch:
     """Warns once if centering takes the features of a nearly linear predictor away.
 
@@ -136,18 +194,17 @@ class CenteringWatch:
     that is not linear ends in the same way, but never fits with such gradients before.
     """
 
-    def __init__(self, kernel: Kernel, Y: Float[Tensor, "n c"], ridge: float) -> None:
-        self.kernel, self.ridge = kernel, ridge
-        self.variance = 0.0 if Y.is_meta else float((Y - Y.mean(0)).square().mean())
+    def __init__(self, kernel: Kernel, variance: float, ridge: float) -> None:
+        self.kernel, self.ridge, self.variance = kernel, ridge, variance
         self.best = self.error = math.inf
         self.share = math.nan
         self.warned = False
 
-    def fitted(self, dual_coef: Float[Tensor, "n c"], iteration: int) -> None:
-        """After each solve. What a ridge leaves of the targets is ridge · α."""
-        if dual_coef.is_meta or self.ridge == 0 or self.variance == 0:
+    def fitted(self, loss: float, iteration: int) -> None:
+        """After each solve: the mean squared error on the training data."""
+        if self.ridge == 0 or self.variance == 0:
             return
-        self.error = float((self.ridge * dual_coef).square().mean()) / self.variance
+        self.error = loss / self.variance
         lost = self.error > max(4 * self.best, 0.01)
         self.best = min(self.best, self.error)
         if lost and not math.isnan(self.share) and not self.warned:

@@ -31,6 +31,8 @@ class Kernel(ABC):
 
     radial: ClassVar[bool]
     """Whether the gradient points along z − x (True) or along z (False)."""
+    slopes_are_values: ClassVar[bool] = False
+    """Whether `slopes` gives the same numbers as `values`: who has one needs not make the other."""
     n_matrices: ClassVar[int] = 4
     """How many n × n matrices are in memory at the peak of a fit with predictions: kernel, Cholesky
     factor, predictions, and what leads from products to values. Measured, and rounded up."""
@@ -230,6 +232,8 @@ class GaussianKernel(RadialKernel):
     >>> GaussianKernel(bandwidth=1.0)(x, z)
     tensor([[0.3679]])
     """
+
+    slopes_are_values: ClassVar[bool] = True
 
     @property
     def slope_scale(self) -> float:

@@ -26,7 +26,12 @@ from rfm_tutorial.checks import (
     in_short,
     shown,
 )
-from rfm_tutorial.diagnosis import CenteringWatch, why_without_gradient
+from rfm_tutorial.diagnosis import (
+    CenteringWatch,
+    ridge_loss,
+    target_variance,
+    why_without_gradient,
+)
 from rfm_tutorial.gradient_sums import loop_agop
 from rfm_tutorial.kernel_ridge import KernelRidge, check_kernel, check_size, solve
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
@@ -194,12 +199,13 @@ class RFM:
 
     def _steps(self, X, Y, on_features, first, M) -> Iterator[RFMStep]:
         work, groups = Workspace(), find_groups(X)
-        watch, share = CenteringWatch(self.kernel, Y, self.ridge), math.nan
+        watch = CenteringWatch(self.kernel, target_variance(Y), self.ridge)
+        share = math.nan
         for iteration in range(first, self.n_iterations + 1):
             predictor = KernelRidge(self.kernel, self.ridge)
             name = f"the kernel matrix of step {iteration}"
             values = solve(predictor, X, Y, M, work, name, share)
-            watch.fitted(predictor.dual_coef_, iteration)
+            watch.fitted(ridge_loss(predictor.dual_coef_, self.ridge), iteration)
             yield RFMStep(iteration, M, predictor)
             if iteration < self.n_iterations:
                 M, share = self._next_features(predictor, values, groups, work, iteration)

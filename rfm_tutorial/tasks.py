@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rfm_tutorial.checks import (
     check_choice,
+    check_digits,
     check_flag,
     check_labels,
     check_memory,
@@ -21,7 +22,8 @@ from rfm_tutorial.checks import (
     shown,
 )
 from rfm_tutorial.datasets import Labelled, Split, encode_digits
-from rfm_tutorial.operations import OPERATIONS
+from rfm_tutorial.operations import GROUP_OPERATIONS, OPERATIONS
+from rfm_tutorial.orbit_splits import OrbitClock, OrbitSplit, draw_differences
 
 
 class Task(Labelled):
@@ -101,7 +103,7 @@ class Task(Labelled):
             If the pairs are not an int64 (n, 2) tensor with digits in 0 … p − 1, or the dtype is
             not float32 or float64.
         """
-        _check_digits("pairs", pairs, self.n_digits)
+        check_digits("pairs", pairs, self.n_digits)
         return encode_digits(pairs, (self.n_digits, self.n_digits), dtype)
 
     @property
@@ -161,6 +163,57 @@ class ModularTask(Task):
 
     def _check_split(self, needed: float, dtype: torch.dtype) -> None:
         _check_split(self, needed, dtype)
+
+    def split_orbits(
+        self,
+        train_fraction: float | None = None,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str | None = None,
+        *,
+        n_orbits: int | None = None,
+        symmetric: bool = False,
+    ) -> OrbitSplit:
+        """Cut the table into whole diagonals, some to train on and the others to test with.
+
+        Diagonals are those of the operation's own clock, see `rfm_tutorial.orbit_splits`: for
+        sums all cells with the same a − b. Products and quotients leave out the cells of 0, which
+        is on no hour. Which diagonals are drawn is decided on the CPU, as in `split`.
+
+        Parameters
+        ----------
+        train_fraction : of the diagonals, rounded down; one half if n_orbits is not given either
+        seed, dtype, device : as for `split`
+        n_orbits : how many diagonals to train on, instead of a fraction
+        symmetric : keep mirror images together: the diagonals of s and −s, which change places
+            where the two digits do (for sums and products). A diagonal that is its own mirror
+            image, like a = b, is then for testing. The number of training diagonals is even:
+            that of a fraction is rounded down
+
+        Raises
+        ------
+        ValueError
+            If the operation has no clock for this modulus, an argument does not fit, or there
+            would be no diagonal to train on or none to test with.
+
+        Examples
+        --------
+        >>> ModularTask("add", 31).split_orbits(0.25, seed=1).differences
+        tensor([ 6, 10, 14, 22, 27, 29, 30])
+        >>> ModularTask("add", 31).split_orbits(n_orbits=4, symmetric=True).differences
+        tensor([ 5, 15, 16, 26])
+        """
+        operation = OPERATIONS[self.operation]
+        if operation.clock is None:
+            known = ", ".join(map(repr, GROUP_OPERATIONS))
+            raise ValueError(
+                f"split_orbits needs an operation with a clock, {known}, got {self.operation!r}: "
+                f"no renaming of its digits keeps all diagonals"
+            )
+        digits = operation.clock(operation.check_clock(self.modulus), None)
+        clock = OrbitClock(self.modulus, digits, operation.turn)
+        chosen = draw_differences(clock.n_hours, train_fraction, n_orbits, symmetric, seed)
+        return OrbitSplit(clock, chosen, dtype, device)
 
 
 @dataclass(frozen=True)
@@ -245,7 +298,7 @@ class MultiTask(Labelled):
         ValueError
             As for `ModularTask.encode`, or if the tasks are not one task number per pair.
         """
-        _check_digits("pairs", pairs, self.modulus)
+        check_digits("pairs", pairs, self.modulus)
         check_labels("tasks", tasks, len(pairs), len(self.operations), device=pairs.device)
         digits = torch.cat([pairs, tasks[:, None]], dim=1)
         return encode_digits(digits, (self.modulus, self.modulus, len(self.operations)), dtype)
@@ -315,20 +368,3 @@ def checked_table(table: Tensor) -> Tensor:
             f"to {high}"
         )
     return table.to("cpu", copy=True)
-
-
-def _check_digits(name: str, value: Tensor, modulus: int) -> None:
-    """Pairs of digits: an int64 tensor of shape (n, 2) with entries in 0 … p − 1."""
-    check_tensor(name, value, whole=True)
-    if value.ndim != 2 or value.shape[1] != 2:
-        hint = f"; {name}[None] is one pair" if value.shape == (2,) else ""
-        raise ValueError(f"{name} must have shape (n, 2), got {tuple(value.shape)}{hint}")
-    if value.dtype != torch.int64:
-        raise ValueError(
-            f"{name} must be int64 digits, got {value.dtype}; {name}.long() converts whole numbers"
-        )
-    if not value.is_meta and not bool(((value >= 0) & (value < modulus)).all()):
-        raise ValueError(
-            f"{name} must lie in 0 … {modulus - 1}, "
-            f"got values from {int(value.min())} to {int(value.max())}"
-        )
