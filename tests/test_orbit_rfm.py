@@ -17,6 +17,7 @@ from helpers import KERNELS_OF_THE_PACKAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rfm_tutorial import (
     RFM,
@@ -34,6 +35,7 @@ from rfm_tutorial import (
     psd_power,
 )
 from rfm_tutorial.operations import OPERATIONS as OPERATION
+from rfm_tutorial.orbit_blocks import CACHED
 
 OPERATIONS = ("add", "sub", "mul", "div")
 
@@ -304,3 +306,28 @@ def test_errors_say_what_would_be_right(call, message):
 def test_memory_is_asked_for_before_it_is_taken():
     with pytest.raises(ValueError, match="15000 diagonals of 29989 cells would take about"):
         OrbitRFM(GaussianKernel()).iterate(ModularTask("add", 29989).split_orbits(n_orbits=15000))
+
+
+class LargestTensor(TorchDispatchMode):
+    """How many numbers the largest tensor has that is made meanwhile."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        parts = made if isinstance(made, tuple | list) else (made,)
+        sizes = [part.untyped_storage().nbytes() // 8 for part in parts if isinstance(part, Tensor)]
+        self.numbers = max(self.numbers, *sizes, 0)
+        return made
+
+
+def test_no_tensor_is_as_large_as_a_part_of_the_kernel_matrix():
+    split = ModularTask("add", 61).split_orbits(0.5, seed=1)
+    m, N = len(split.differences), 61
+    with LargestTensor() as largest:
+        for step in OrbitRFM(GaussianKernel(2.5), n_iterations=1, chunk_numbers=1000).iterate(
+            split
+        ):
+            assert step.test_loss > 0
+    # The blocks, one of each pair, or what the processor's cache is to hold; not (m N)².
+    assert largest.numbers <= max(m * (m + 1) // 2 * (N // 2 + 1), CACHED) < (m * N) ** 2 / 20
