@@ -337,10 +337,11 @@ def jump_table(
         If an argument does not fit, no cell is left, or the cells differ in something else, which
         a median would mix.
     """
-    names = [*PARAMETERS]
-    needed = ["cell", *names, "iteration", "test_accuracy", "error"]
     if not isinstance(table, pa.Table):
         raise TypeError(f"table must be one that read_sweep gave, got {type(table).__name__}")
+    # A table that was kept since before a parameter came does not differ in it.
+    names = [name for name, p in PARAMETERS.items() if not p.later or name in table.column_names]
+    needed = ["cell", *names, "iteration", "test_accuracy", "error"]
     if missing := [name for name in needed if name not in table.column_names]:
         raise ValueError(f"table must have all columns that read_sweep gave, got no {missing[0]}")
     check_choice("rows", rows, names)

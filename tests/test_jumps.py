@@ -105,3 +105,9 @@ def test_jumps_of_different_settings_are_not_mixed(undisturbed: pa.Table) -> Non
         ValueError, match=r"table must have one operation, got add, div; table.filt"
     ):
         jump_table(undisturbed)
+
+
+def test_a_table_kept_since_before_some_parameters_came_is_read() -> None:
+    table = jumps_of({(0.3, 0): [0, 0, 0], (0.5, 0): [0, 1, 1]})
+    later = ["agop_power", "center_gradients", "normalization", "device", "features"]
+    assert jump_table(table.drop_columns(later)).equals(jump_table(table))
