@@ -71,10 +71,8 @@ class Group:
 
         Examples
         --------
-        >>> Group.from_table(torch.tensor([[0, 1], [1, 1]]))
-        Traceback (most recent call last):
-            ...
-        ValueError: table must be that of a group; no inverse: 1·b is never the identity 0
+        >>> Group.from_table(torch.tensor([[1, 0], [0, 1]]), names=["odd", "even"])
+        Group(a group, order 2)
         """
         return Group(table, names, title)
 

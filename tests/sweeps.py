@@ -38,7 +38,7 @@ def small_group() -> Group:
 
 
 @dataclass(frozen=True)
-class Cauchy(RadialKernel):
+class InverseQuadratic(RadialKernel):
     """A kernel of one's own, 1 / (1 + d²/L²)."""
 
     def profile(self, squared_distance):

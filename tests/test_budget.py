@@ -32,11 +32,12 @@ CEILINGS: dict[str, tuple[float, ...]] = {
     "02-kernel-machines": (3000, 250, 24, 250, 1, 8),
     "03-agop": (3000, 250, 24.2, 250, 1, 8),
     "04-rfm-loop": (3000, 250, 27.7, 250, 1, 8),
+    "05-grokking": (3000, 250, 20.5, 250, 1, 8),
     "06-feature-emergence": (3000, 250, 22.9, 250, 1, 8),
     "07-circulant-blocks": (3000, 250, 26.6, 250, 1, 8),
     "08-any-circulant": (3000, 250, 26.1, 250, 1, 8),
     "09-neural-networks": (3000, 250, 22.3, 250, 1, 8),
-    "10-fourier-multiplication": (3000, 250, 25.4, 250, 1, 8),
+    "10-fourier-multiplication": (3000, 250, 26.1, 250, 1, 8),
     "11-where-it-fails": (3250, 250, 26.6, 250, 1, 8),
     "12-ledger": (3000, 250, 20, 900, 1, 8),
 }

@@ -59,7 +59,7 @@ def test_the_tables_are_what_is_shown(name: str, tmp_path: Path) -> None:
     assert_alike(run(name, tmp_path), SHOWN[name])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_of_each_table_the_first_split_is_what_is_shown(monkeypatch, capsys) -> None:
     """A part of what the nightly test runs."""

@@ -70,13 +70,13 @@ def test_groups_have_no_modulus_and_are_run_once() -> None:
 
 def test_several_tasks_and_tasks_of_ones_own_are_cells() -> None:
     names = ["add, x^2+y^2", "sweeps:halves", "sweeps:small_group"]
-    cells = Grid(names, [6], kernels=["sweeps:Cauchy", "quadratic"]).cells()
+    cells = Grid(names, [6], kernels=["sweeps:InverseQuadratic", "quadratic"]).cells()
     assert [(cell.operation, cell.modulus, cell.kernel, cell.bandwidth) for cell in cells] == [
-        (names[0], 6, "sweeps:Cauchy", 2.5),
+        (names[0], 6, "sweeps:InverseQuadratic", 2.5),
         (names[0], 6, "quadratic", None),
-        (names[1], 6, "sweeps:Cauchy", 2.5),
+        (names[1], 6, "sweeps:InverseQuadratic", 2.5),
         (names[1], 6, "quadratic", None),
-        (names[2], None, "sweeps:Cauchy", 2.5),
+        (names[2], None, "sweeps:InverseQuadratic", 2.5),
         (names[2], None, "quadratic", None),
     ]
     assert [sum(cell.rows) for cell in cells[::2]] == [72, 36, 36]

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from sweeps import GRID, Cauchy, files, halves, same
+from sweeps import GRID, InverseQuadratic, files, halves, same
 
 from rfm_tutorial import RFM, GaussianKernel, ModularTask, MultiTask, class_deviation
 from rfm_tutorial.grids import Grid
@@ -66,12 +66,12 @@ def test_the_clock_as_a_group_runs_as_the_operation_does() -> None:
 
 def test_a_task_a_kernel_and_settings_of_ones_own() -> None:
     (cell,) = Grid(
-        ["sweeps:halves"], [6], [0.7], kernels=["sweeps:Cauchy"], ridges=[0.1], n_iterations=[2],
-        agop_powers=[1.0], center_gradients=[False], normalizations=["trace"],
+        ["sweeps:halves"], [6], [0.7], kernels=["sweeps:InverseQuadratic"], ridges=[0.1],
+        n_iterations=[2], agop_powers=[1.0], center_gradients=[False], normalizations=["trace"],
     ).cells()  # fmt: skip
     table = run_cell(cell)
     split = halves(6).split(0.7)
-    rfm = RFM(Cauchy(2.5), 2, 0.1, 1.0, False, "trace").fit(
+    rfm = RFM(InverseQuadratic(2.5), 2, 0.1, 1.0, False, "trace").fit(
         split.X_train, split.Y_train, (split.X_test, split.Y_test), progress=False
     )
     for name in ("train_loss", "test_loss", "test_accuracy"):
