@@ -44,7 +44,14 @@ def test_every_example_is_shown_and_nothing_else() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["any_learner", "digits", "importances", "own_group", "own_kernel"]
+    "name",
+    [
+        "any_learner",
+        pytest.param("digits", marks=pytest.mark.nightly),
+        pytest.param("importances", marks=pytest.mark.nightly),
+        "own_group",
+        "own_kernel",
+    ],
 )
 def test_an_example_prints_what_is_shown(name: str, tmp_path: Path) -> None:
     assert_alike(run(name, tmp_path), SHOWN[name])
