@@ -15,6 +15,7 @@ as the learner these are the steps of `RFM`, which is far quicker.
 import copy
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -145,15 +146,15 @@ def recursive_features(
     return steps(own(X), own(Y))
 
 
-class FeatureRidge:
+class FeatureRidge(ABC):
     """Ridge regression on features of the inputs, which a subclass gives as `features`."""
 
     ridge: float
     coef_: Float[Tensor, "D c"]
 
+    @abstractmethod
     def features(self, X: Float[Tensor, "n d"]) -> Float[Tensor, "n D"]:
         """The features of each row."""
-        raise NotImplementedError
 
     def fit(self, X: Float[Tensor, "n d"], Y: Float[Tensor, "n c"]) -> "FeatureRidge":
         """Minimise ‖ΦW − Y‖² + ridge ‖W‖² over W (D, c), kept as `coef_`.
