@@ -281,6 +281,12 @@ def check_fraction(value: float) -> float:
     return value
 
 
+def check_callback(name: str, function: object) -> None:
+    """Something that can be called, or None."""
+    if function is not None and not callable(function):
+        raise ValueError(f"{name} must be a function or None, got {shown(function)}")
+
+
 def check_flag(name: str, value: bool) -> bool:
     """A truth value; 0 and 1 are refused."""
     if not isinstance(value, bool | np.bool_):

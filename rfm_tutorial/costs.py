@@ -12,6 +12,8 @@ from typing import Any
 
 from rfm_tutorial.grids import DTYPES, Cell, Grid
 from rfm_tutorial.named import named_kernel
+from rfm_tutorial.orbit_rfm import numbers_needed
+from rfm_tutorial.orbit_splits import OrbitSplit
 from rfm_tutorial.runs import run_cell
 from rfm_tutorial.workers import check_extra, connected
 
@@ -20,7 +22,8 @@ PROCESS_BYTES = 450e6
 
 
 def memory_needed(cell: Cell) -> float:
-    """Bytes that a worker needs for a cell: a few n × n matrices, buffers, all feature matrices.
+    """Bytes that a worker needs for a cell: a few n × n matrices, buffers, all feature matrices;
+    on orbits, blocks instead.
 
     Examples
     --------
@@ -28,10 +31,15 @@ def memory_needed(cell: Cell) -> float:
     '1.3 GB'
     """
     n, d = cell.rows[0], cell.widths[0]
-    numbers = (
-        named_kernel(cell.kernel).n_matrices * n * n + 20 * n * d + (cell.n_iterations + 1) * d * d
-    )
-    return PROCESS_BYTES + numbers * DTYPES[cell.dtype].itemsize
+    if cell.on_orbits:
+        split, rfm = cell.make_split(), cell.make_orbit_rfm()
+        assert isinstance(split, OrbitSplit)
+        numbers = numbers_needed(split, rfm.chunk_numbers)
+        kept = 0 if cell.features == "none" else cell.n_iterations + 1
+    else:
+        numbers = named_kernel(cell.kernel).n_matrices * n * n + 20 * n * d
+        kept = cell.n_iterations + 1
+    return PROCESS_BYTES + (numbers + kept * d * d) * DTYPES[cell.dtype].itemsize
 
 
 def reference_seconds(cell: Cell) -> float:
@@ -43,11 +51,22 @@ def reference_seconds(cell: Cell) -> float:
     (three kernels, p = 7 to 61), to within 20 % for p > 7; see `speed` for other machines.
     """
     (n, m), (d, c) = cell.rows, cell.widths
+    if cell.on_orbits:
+        return _orbit_step(n, m) * (cell.n_iterations + 1) * DTYPES[cell.dtype].itemsize / 8
     # The rows that share a digit are padded to the largest group, a little more than n / p.
     agop = min(2.3 * n * n * c + 0.63 * n * d * d * c, 0.6 * n**3 + 2 * n * n * c)
     entry = 1e-9 * named_kernel(cell.kernel).nanoseconds
     step = 0.8e-3 + 5.0e-11 * n**3 / 3 + 2.9e-11 * agop + entry * n * (2 * n + m)
     return step * (cell.n_iterations + 1) * DTYPES[cell.dtype].itemsize / 8
+
+
+def _orbit_step(n: int, m: int) -> float:
+    """Seconds of a step on whole diagonals, from the counts in `rfm_tutorial.orbit_rfm`. Fitted to
+    21 measured steps (three kernels, p = 31 to 397, a fifth to six tenths of the table), to within
+    a quarter for p > 31."""
+    total, share = n + m, n / (n + m)  # N² cells
+    work = share**2 / 8 + share**3 / 12 + share**2 + share * (1 - share) / 4
+    return 2.5e-3 + 5.5e-7 * total + 1.1e-10 * work * total**2
 
 
 @cache

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from rfm_tutorial.checks import check_choice, check_flag, check_integer, check_real
+from rfm_tutorial.datasets import Split
 from rfm_tutorial.kernels import Kernel
 from rfm_tutorial.named import (
     check_kernel_name,
@@ -28,8 +29,13 @@ from rfm_tutorial.named import (
     named_task,
     takes_modulus,
 )
+from rfm_tutorial.orbit_rfm import OrbitRFM
+from rfm_tutorial.orbit_splits import OrbitSplit
 from rfm_tutorial.rfm import NORMALIZATIONS, RFM
+from rfm_tutorial.tasks import ModularTask
 
+SPLITS: dict[str, bool | None] = {"random": None, "orbits": False, "mirror orbits": True}
+"""How a table is cut, and for whole diagonals whether mirror images stay together."""
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MAX_CELLS = 1_000_000
 """Each cell becomes a file of its own."""
@@ -126,6 +132,7 @@ class Cell:
     normalization: str = _parameter(
         "normalizations", "string", _choice(NORMALIZATIONS), "rfm", default="none", later=True
     )
+    split: str = _parameter("splits", "string", _choice(SPLITS), default="random", later=True)
     device: str = _parameter(
         "device", "string", _check_device, default="cpu", listed=False, later=True
     )
@@ -150,7 +157,21 @@ class Cell:
     @property
     def rows(self) -> tuple[int, int]:
         """Numbers of training and test rows."""
-        return _rows(self.operation, self.modulus, self.train_fraction)
+        return _rows(self)
+
+    @property
+    def on_orbits(self) -> bool:
+        """Whether it is an `OrbitRFM` on whole diagonals."""
+        return SPLITS[self.split] is not None
+
+    def make_split(self) -> Split:
+        """The table, cut; whole diagonals make nothing of it until it is asked for."""
+        task = named_task(self.operation, self.modulus).task
+        asked = (self.train_fraction, self.seed, DTYPES[self.dtype], self.device)
+        if not self.on_orbits:
+            return task.split(*asked)
+        assert isinstance(task, ModularTask)  # since Grid's __post_init__
+        return task.split_orbits(*asked, symmetric=bool(SPLITS[self.split]))
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -162,8 +183,14 @@ class Cell:
         return named_kernel(self.kernel)(**self._handed_to("kernel"))
 
     def make_rfm(self) -> RFM:
-        """The machine that the cell runs."""
+        """The machine that the cell runs, if it is not on orbits."""
         return RFM(self.make_kernel(), **self._handed_to("rfm"))
+
+    def make_orbit_rfm(self) -> OrbitRFM:
+        """The machine that the cell runs, if it is on orbits."""
+        given = self._handed_to("rfm")
+        del given["normalization"]  # which is "none" there
+        return OrbitRFM(self.make_kernel(), **given)
 
     def _handed_to(self, what: str) -> dict[str, Any]:
         values = {name: getattr(self, name) for name, p in PARAMETERS.items() if p.goes_to == what}
@@ -206,6 +233,9 @@ class Grid(_Axes):
     kernels : "gaussian", "laplace", "quadratic", or "package.module:Class"
     bandwidths : of kernels that have one; others are run once
     ridges, n_iterations, agop_powers, center_gradients, normalizations : as for `RFM`
+    splits : "random", cells; "orbits", whole diagonals, as `ModularTask.split_orbits` cuts, on
+        which an `OrbitRFM` runs; "mirror orbits", the same with `symmetric=True`. For both of them
+        normalization is "none"
     dtype : "float64" or "float32", for all
     device : such as "cpu" or "cuda:0", for all
     features : "none", "last" or "all": which feature matrices the table keeps, for all
@@ -234,14 +264,16 @@ class Grid(_Axes):
             )
             object.__setattr__(self, parameter.axis, checked)
         _check_count(self._count())
+        orbits = [split for split in self.splits if SPLITS[split] is not None]
+        if orbits and (scaled := [name for name in self.normalizations if name != "none"]):
+            raise ValueError(
+                f"normalizations must be 'none' where splits has {orbits[0]!r}, got {scaled[0]!r}"
+            )
         for operation, modulus in self._tables():
             for fraction in self.train_fractions:
-                n, m = _rows(operation, modulus, fraction)
-                if n == 0:
-                    raise ValueError(
-                        f"train_fractions must leave a training row of every table, got "
-                        f"{fraction} of {n + m} rows of {operation!r} at p = {modulus}"
-                    )
+                _check_fraction_of(operation, modulus, fraction)
+                for split in orbits:
+                    _check_orbits(operation, modulus, fraction, split)
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike) -> "Grid":
@@ -357,8 +389,34 @@ def _check_count(count: int) -> None:
         )
 
 
-def _rows(operation: str, p: int | None, train_fraction: float) -> tuple[int, int]:
-    """Numbers of training and test rows."""
-    total = named_task(operation, p).task.sizes[0]
-    n = int(train_fraction * total)
+def _rows(cell: Cell) -> tuple[int, int]:
+    if cell.on_orbits:
+        split = cell.make_split()
+        assert isinstance(split, OrbitSplit)
+        N, m = split.clock.n_hours, len(split.differences)
+        return N * m, N * (N - m)
+    total = named_task(cell.operation, cell.modulus).task.sizes[0]
+    n = int(cell.train_fraction * total)
     return n, total - n
+
+
+def _check_fraction_of(operation: str, modulus: int | None, fraction: float) -> None:
+    total = named_task(operation, modulus).task.sizes[0]
+    if int(fraction * total) == 0:
+        raise ValueError(
+            f"train_fractions must leave a training row of every table, got {fraction} of {total} "
+            f"rows of {operation!r} at p = {modulus}"
+        )
+
+
+def _check_orbits(operation: str, modulus: int | None, fraction: float, split: str) -> None:
+    task = named_task(operation, modulus).task
+    if not isinstance(task, ModularTask):
+        raise ValueError(f"splits must be 'random' for {operation!r}, got {split!r}: no diagonals")
+    try:
+        task.split_orbits(fraction, symmetric=bool(SPLITS[split]))
+    except ValueError as error:
+        raise ValueError(
+            f"splits must cut every table into diagonals, got {split!r} for {operation!r} at "
+            f"p = {modulus}: {error}"
+        ) from error

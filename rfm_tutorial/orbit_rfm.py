@@ -12,25 +12,27 @@ blocks, and about four times `chunk_numbers`.
 """
 
 import math
-import time
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from tqdm import tqdm
 
 from rfm_tutorial.checks import (
+    check_callback,
     check_fitted,
     check_flag,
     check_integer,
     check_memory,
     check_numbers,
     check_real,
+    check_same_kind,
     shown,
 )
 from rfm_tutorial.diagnosis import CenteringWatch, why_orbits_singular
+from rfm_tutorial.history import follow
 from rfm_tutorial.kernel_ridge import check_kernel
 from rfm_tutorial.kernels import Kernel
 from rfm_tutorial.linalg import PIVOT_ROUNDINGS, SingularKernelError, blockwise_power
@@ -47,6 +49,7 @@ from rfm_tutorial.orbit_blocks import (
 from rfm_tutorial.orbit_splits import OrbitSplit
 from rfm_tutorial.orbit_steps import OrbitStep
 from rfm_tutorial.precision import in_full_precision
+from rfm_tutorial.saving import read_model, write_model
 
 
 @dataclass(eq=False)
@@ -109,13 +112,21 @@ class OrbitRFM:
         check_fitted(self, "step_", "fit(split)")
         return self.step_.feature_matrix
 
-    def iterate(self, split: OrbitSplit) -> Iterator[OrbitStep]:
+    def iterate(
+        self, split: OrbitSplit, start: "OrbitStep | OrbitRFM | None" = None
+    ) -> Iterator[OrbitStep]:
         """Yield step 0, 1, … n_iterations, each computed when it is asked for.
+
+        Parameters
+        ----------
+        split : of `ModularTask.split_orbits`
+        start : a step of an earlier run, or a fitted `OrbitRFM`, whose last step is meant: that
+            step is the first one, and the run goes on as if it had never stopped
 
         Raises
         ------
         ValueError
-            At once, if split is not an `OrbitSplit`, or memory does not hold what is needed.
+            At once, if an argument does not fit, or memory does not hold what is needed.
         SingularKernelError
             If a step's system has no unique solution.
         """
@@ -126,21 +137,45 @@ class OrbitRFM:
         like = torch.empty(0, dtype=split.dtype, device=split.device)
         check_numbers("split", like)
         self.kernel.check_fits(split.dtype)
-        m, N = len(split.differences), split.clock.n_hours
         if like.device.type == "cpu":
-            numbers = m * (m + 1) / 2 * (N / 2 + 4) + 4.0 * N * N + 4 * self.chunk_numbers
             check_memory(
-                f"{m} diagonals of {N} cells", numbers * like.itemsize, "take fewer diagonals"
+                f"{len(split.differences)} diagonals of {split.clock.n_hours} cells",
+                numbers_needed(split, self.chunk_numbers) * like.itemsize,
+                "take fewer diagonals",
             )
-        return self._steps(split, Waves(N, like, self.chunk_numbers))
+        waves = Waves(split.clock.n_hours, like, self.chunk_numbers)
+        return self._steps(split, waves, *self._begin(start, waves))
 
-    def _steps(self, split: OrbitSplit, waves: Waves) -> Iterator[OrbitStep]:
-        blocks = Blocks(waves, waves.names(split.differences))
-        identity = torch.eye(2, dtype=split.dtype, device=split.device)
-        M, share = Features(waves, identity.repeat(waves.n_frequencies, 1, 1)), math.nan
+    def _begin(self, start, waves) -> tuple[int, Features]:
+        """The number of the first step, and its features."""
+        if start is None:
+            identity = torch.eye(2, dtype=waves.like.dtype, device=waves.like.device)
+            return 0, Features(waves, identity.repeat(waves.n_frequencies, 1, 1))
+        if isinstance(start, OrbitRFM):
+            check_fitted(start, "step_", "fit(split)")
+            start = start.step_
+        elif not isinstance(start, OrbitStep):
+            raise ValueError(f"start must be a step or a fitted OrbitRFM, got {shown(start)}")
+        if start.iteration > self.n_iterations:
+            raise ValueError(
+                f"start must not lie behind the last step, n_iterations = {self.n_iterations}, "
+                f"got step {start.iteration}"
+            )
+        blocks, N = start.features.blocks, start.features.waves.n_hours
+        if waves.n_hours != N:
+            raise ValueError(
+                f"start must be of a clock of {waves.n_hours} hours, as split is, got {N} hours"
+            )
+        check_same_kind("start", blocks, waves.like, "split")
+        return start.iteration, Features(waves, blocks)
+
+    def _steps(
+        self, split: OrbitSplit, waves: Waves, first: int, M: Features
+    ) -> Iterator[OrbitStep]:
+        blocks, share = Blocks(waves, waves.names(split.differences)), math.nan
         variance = (1 - 1 / waves.n_hours) / split.clock.modulus
         watch = CenteringWatch(self.kernel, variance, self.ridge)
-        for iteration in range(self.n_iterations + 1):
+        for iteration in range(first, self.n_iterations + 1):
             alpha, fitted = self._solve(blocks, M, iteration, share)
             step = OrbitStep(iteration, self._kernel, split, M, alpha, fitted)
             watch.fitted(step.train_loss if self.ridge else 0.0, iteration)
@@ -155,8 +190,14 @@ class OrbitRFM:
         progress: bool = True,
         on_step: Callable[[OrbitStep], object] | None = None,
         validate: bool = True,
+        start: "OrbitStep | OrbitRFM | None" = None,
     ) -> "OrbitRFM":
         """Run all steps, keep the last one and a history of plain numbers.
+
+        A long run that may be cut off saves itself at every step, and goes on from the file:
+
+            rfm.fit(split, on_step=lambda step: rfm.save(path))
+            OrbitRFM(kernel).fit(split, start=OrbitRFM.load(path))
 
         Parameters
         ----------
@@ -164,6 +205,7 @@ class OrbitRFM:
         progress : a progress bar after a second, if stderr is a terminal
         on_step : called with each `OrbitStep`; a true result stops after that step
         validate : measure each step on the test diagonals, which takes about as long as the step
+        start : as in `iterate`; the history of an `OrbitRFM` is taken over
 
         Raises
         ------
@@ -172,29 +214,19 @@ class OrbitRFM:
         """
         check_flag("progress", progress)
         check_flag("validate", validate)
-        if on_step is not None and not callable(on_step):
-            raise ValueError(f"on_step must be a function or None, got {shown(on_step)}")
-        steps = self.iterate(split)
-        history: list[dict[str, float]] = []
-        measured = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-        started = time.perf_counter()
-        # disable=None: silent unless stderr is a terminal. delay: silent for short fits.
-        with tqdm(total=self.n_iterations + 1, disable=None if progress else True, delay=1) as bar:
-            for step in steps:
-                record = {
-                    "iteration": step.iteration,
-                    "seconds": time.perf_counter() - started,
-                    **{name: getattr(step, name) for name in measured[: 4 if validate else 2]},
-                }
-                history.append(record)
-                self.step_, self.history_ = step, history
-                bar.set_postfix(
-                    {key: f"{value:.3g}" for key, value in record.items() if "_" in key},
-                    refresh=False,
-                )
-                bar.update()
-                if on_step is not None and on_step(step):
-                    break
+        check_callback("on_step", on_step)
+        steps = self.iterate(split, start)
+        # The last step of the run before is done again, and is here the first.
+        before = start.history_[:-1] if isinstance(start, OrbitRFM) else ()
+        names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")[: 2 + 2 * validate]
+
+        def measure(step: OrbitStep) -> dict[str, float]:
+            return {name: getattr(step, name) for name in names}
+
+        for step, history in follow(
+            steps, self.n_iterations + 1, measure, on_step, progress, before
+        ):
+            self.step_, self.history_ = step, history
         return self
 
     def predict(self, pairs: Int[Tensor, "n 2"]) -> Float[Tensor, "n c"]:
@@ -209,6 +241,42 @@ class OrbitRFM:
         """
         check_fitted(self, "step_", "fit(split)")
         return self.step_.predict(pairs)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted machine as a safetensors file, split and history included: a few
+        numbers per diagonal and hour.
+
+        It is written beside `path` under a temporary name and moved into place, so that there
+        is never half a machine at `path`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the kernel could not be found and made again, as for `RFM.save`.
+        """
+        check_fitted(self, "step_", "fit(split)")
+        tensors, numbers = self.step_.parts()
+        settings = {name: getattr(self, name) for name in _settings()}
+        about = {**settings, **numbers, "history": self.history_}
+        write_model(path, self.kernel, tensors, about)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, device: torch.device | str = "cpu") -> "OrbitRFM":
+        """Read a machine that `save` wrote, onto the given device.
+
+        Raises
+        ------
+        ValueError
+            As `RFM.load`.
+        """
+        needed = [*_settings(), *OrbitStep.NUMBERS, "history"]
+        kernel, tensors, header = read_model(path, device, needed, OrbitStep.TENSORS)
+        rfm = cls(kernel, **{name: header[name] for name in _settings()})
+        rfm.history_ = header["history"]
+        rfm.step_ = OrbitStep.from_parts(rfm._kernel, tensors, header)
+        return rfm
 
     @property
     def _kernel(self) -> OneNumberKernel:
@@ -313,6 +381,26 @@ class OrbitRFM:
         ]
         share = traces[0] / sum(traces) if self.center_gradients and sum(traces) > 0 else math.nan
         return Features(waves, blockwise_power(G, self.agop_power)), share
+
+
+def numbers_needed(split: OrbitSplit, chunk_numbers: int) -> float:
+    """How many numbers `OrbitRFM` holds at once: the blocks of all frequencies, tables of cosines,
+    and what `chunk_numbers` allows for the rest.
+
+    Examples
+    --------
+    >>> from rfm_tutorial import ModularTask
+    >>> split = ModularTask("add", 997).split_orbits(0.25)
+    >>> f"{8 * numbers_needed(split, 2**22) / 1e9:.1f} GB in float64"
+    '0.3 GB in float64'
+    """
+    m, N = len(split.differences), split.clock.n_hours
+    return m * (m + 1) / 2 * (N / 2 + 4) + 4.0 * N * N + 4 * chunk_numbers
+
+
+def _settings() -> list[str]:
+    """The parameters besides the kernel."""
+    return [field.name for field in fields(OrbitRFM) if field.init and field.name != "kernel"]
 
 
 def _between(M: Float[Tensor, "f 2 2"], S: Float[Tensor, "f 2 2"]) -> Float[Tensor, "f 2 2"]:

@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from rfm_tutorial.checks import check_digits, in_short
-from rfm_tutorial.orbit_blocks import Features, OneNumberKernel, by_label, scores_from_label
-from rfm_tutorial.orbit_splits import OrbitSplit
+from rfm_tutorial.orbit_blocks import (
+    Features,
+    OneNumberKernel,
+    Waves,
+    by_label,
+    scores_from_label,
+)
+from rfm_tutorial.orbit_splits import OrbitClock, OrbitSplit
 from rfm_tutorial.precision import in_full_precision
 
 
@@ -36,6 +43,36 @@ class OrbitStep:
 
     def __repr__(self) -> str:
         return in_short("OrbitStep", {"iteration": self.iteration, "split": self.split})
+
+    TENSORS: ClassVar = ("blocks", "dual_coef", "fitted", "digits", "differences")
+    NUMBERS: ClassVar = ("iteration", "modulus", "turn", "chunk_numbers")
+
+    def parts(self) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """What it is made of, as files hold it: `TENSORS` and `NUMBERS`."""
+        clock = self.split.clock
+        tensors = (
+            self.features.blocks,
+            self.dual_coef,
+            self.fitted,
+            clock.digits,
+            self.split.differences,
+        )
+        numbers = (self.iteration, clock.modulus, clock.turn, self.features.waves.numbers)
+        return dict(zip(self.TENSORS, tensors, strict=True)), dict(
+            zip(self.NUMBERS, numbers, strict=True)
+        )
+
+    @classmethod
+    def from_parts(
+        cls, kernel: OneNumberKernel, tensors: dict[str, Tensor], numbers: dict[str, Any]
+    ) -> "OrbitStep":
+        """A step from its `parts`."""
+        blocks, dual_coef, fitted, digits, differences = (tensors[name] for name in cls.TENSORS)
+        iteration, modulus, turn, chunk_numbers = (numbers[name] for name in cls.NUMBERS)
+        clock = OrbitClock(modulus, digits.cpu(), turn)
+        split = OrbitSplit(clock, differences, blocks.dtype, blocks.device)
+        waves = Waves(clock.n_hours, blocks.new_empty(0), chunk_numbers)
+        return cls(iteration, kernel, split, Features(waves, blocks), dual_coef, fitted)
 
     @property
     def rows(self) -> Float[Tensor, "3 N"]:

@@ -6,16 +6,15 @@ step t + 1    M ← AGOP(predictor of step t)^½, then solve K(M) α = Y
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from rfm_tutorial.checks import (
+    check_callback,
     check_choice,
     check_fitted,
     check_flag,
@@ -24,7 +23,6 @@ from rfm_tutorial.checks import (
     check_numbers,
     check_real,
     in_short,
-    shown,
 )
 from rfm_tutorial.diagnosis import (
     CenteringWatch,
@@ -33,6 +31,7 @@ from rfm_tutorial.diagnosis import (
     why_without_gradient,
 )
 from rfm_tutorial.gradient_sums import loop_agop
+from rfm_tutorial.history import follow
 from rfm_tutorial.kernel_ridge import KernelRidge, check_kernel, check_size, solve
 from rfm_tutorial.kernels import Kernel, check_feature_matrix
 from rfm_tutorial.linalg import (
@@ -172,7 +171,7 @@ class RFM:
         check_matrix("Y", Y, rows=X.shape[0], like=X)
         self.kernel.check_fits(X.dtype)
         check_size(X, 2.0 * len(X) ** 2 + 4.0 * X.shape[1] ** 2)
-        _check_callback("on_features", on_features)
+        check_callback("on_features", on_features)
         # Copies, so that the steps still to come are those of the data that were given.
         return self._steps(own(X), own(Y), on_features, *self._begin(start, X))
 
@@ -282,7 +281,7 @@ class RFM:
         SingularKernelError
             If a step's system has no unique solution.
         """
-        _check_callback("on_step", on_step)
+        check_callback("on_step", on_step)
         check_flag("progress", progress)
         steps = self.iterate(X, Y, on_features, start)
         check_numbers("X", X)
@@ -304,32 +303,19 @@ class RFM:
             )
             measured["test"] = (X_test, Y_test)
         # The last step of the run before is done again, and is here the first.
-        history = [dict(record) for record in start.history_[:-1]] if isinstance(start, RFM) else []
-        started = time.perf_counter() - (history[-1]["seconds"] if history else 0)
-        # disable=None: silent unless stderr is a terminal. delay: silent for short fits.
-        with tqdm(
-            total=self.n_iterations + 1,
-            initial=len(history),
-            disable=None if progress else True,
-            delay=1,
-        ) as bar:
-            for step in steps:
-                record: dict[str, float] = {
-                    "iteration": step.iteration,
-                    "seconds": time.perf_counter() - started,
-                }
-                for name, (inputs, targets) in measured.items():
-                    record |= _measure(name, step, inputs, targets)
-                history.append(record)
-                self.feature_matrix_, self.predictor_ = step.feature_matrix, step.predictor
-                self.history_ = history
-                bar.set_postfix(
-                    {key: f"{value:.3g}" for key, value in record.items() if "_" in key},
-                    refresh=False,
-                )
-                bar.update()
-                if on_step is not None and on_step(step):
-                    break
+        before = start.history_[:-1] if isinstance(start, RFM) else ()
+
+        def measure(step: RFMStep) -> dict[str, float]:
+            record: dict[str, float] = {}
+            for name, (inputs, targets) in measured.items():
+                record |= _measure(name, step, inputs, targets)
+            return record
+
+        for step, history in follow(
+            steps, self.n_iterations + 1, measure, on_step, progress, before
+        ):
+            self.feature_matrix_, self.predictor_ = step.feature_matrix, step.predictor
+            self.history_ = history
         return self
 
     def predict(self, X: Float[Tensor, "m d"]) -> Float[Tensor, "m c"]:
@@ -400,11 +386,6 @@ def _describe(value: object) -> str:
         return f"one tensor of shape {tuple(value.shape)}"
     size = f" of length {len(value)}" if isinstance(value, tuple | list) else ""
     return f"a {type(value).__name__}{size}"
-
-
-def _check_callback(name: str, function: object) -> None:
-    if function is not None and not callable(function):
-        raise ValueError(f"{name} must be a function or None, got {shown(function)}")
 
 
 @torch.no_grad()

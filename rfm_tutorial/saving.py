@@ -1,4 +1,4 @@
-"""Fitted models as files: three tensors and a header of plain JSON, and nothing that runs code.
+"""Fitted models as files: a few tensors and a header of plain JSON, and nothing that runs code.
 
 A kernel is code. The file holds the name of its class and its parameters, and a few of its values:
 what is found under that name when the file is read must give the same ones.
@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -46,21 +46,30 @@ def write_model(
         **rest,
     }
     path = _check_path(path)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     contents = {name: own(tensor) for name, tensor in tensors.items()}
+    whole = save(contents, metadata={"rfm_tutorial": json.dumps(header)})
+    replace_file(path, lambda temporary: temporary.write_bytes(whole))
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` write beside `path` and move that into place: the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        temporary.write_bytes(save(contents, metadata={"rfm_tutorial": json.dumps(header)}))
+        write(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def read_model(
-    path: str | os.PathLike, device: torch.device | str, needed: Sequence[str]
+    path: str | os.PathLike,
+    device: torch.device | str,
+    needed: Sequence[str],
+    names: Sequence[str] = TENSORS,
 ) -> tuple[Kernel, dict[str, Tensor], dict[str, Any]]:
     """The kernel, the tensors and the rest of the header of a file that `write_model` wrote.
 
-    `needed` are the names that the header must have.
+    `needed` are the names that the header must have, `names` those of the tensors.
 
     Raises
     ------
@@ -72,18 +81,20 @@ def read_model(
         with safe_open(path, framework="pt") as file:
             header = _header(path, file.metadata() or {}, needed)
             # The file is mapped, at an alignment of its own, and may be written again.
-            tensors = {name: own(file.get_tensor(name).to(device)) for name in TENSORS}
+            tensors = {name: own(file.get_tensor(name).to(device)) for name in names}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file of an RFM: {error}") from error
-    centers = check_matrix("centers", tensors["centers"])
-    check_matrix("dual_coef", tensors["dual_coef"], rows=len(centers), like=centers)
-    check_square("feature_matrix", tensors["feature_matrix"], centers.shape[1])
+    like = tensors[names[0]]
+    if "centers" in tensors:
+        centers = check_matrix("centers", tensors["centers"])
+        check_matrix("dual_coef", tensors["dual_coef"], rows=len(centers), like=centers)
+        check_square("feature_matrix", tensors["feature_matrix"], centers.shape[1])
     kernel = _kernel(path, header)
-    if "kernel_values" in header and not centers.is_meta:
+    if "kernel_values" in header and not like.is_meta:
         saved = torch.tensor(header["kernel_values"], dtype=torch.float64, device="cpu")
         found = _some_values(kernel, tensors)
         # Another processor or library rounds otherwise.
-        allowed = 1e-9 if centers.dtype == torch.float64 else 1e-3
+        allowed = 1e-9 if like.dtype == torch.float64 else 1e-3
         if not torch.allclose(found, saved, rtol=allowed, atol=allowed * float(saved.abs().max())):
             raise ValueError(
                 f"{path} was saved with another {type(kernel).__name__} than the one defined in "
@@ -190,6 +201,10 @@ def _subclasses(kind: type) -> Iterator[type]:
 
 
 def _some_values(kernel: Kernel, tensors: dict[str, Tensor]) -> Tensor:
-    """Kernel values of the first centres and of points half-way to them."""
+    """Kernel values of the first centres and of points half-way to them; where there are none, of
+    some numbers in all."""
+    if "centers" not in tensors:
+        x = torch.linspace(-2, 2, 9, dtype=torch.float64, device="cpu")[:, None]
+        return kernel.values(x, x + 1, torch.eye(1, dtype=x.dtype, device="cpu"))
     Z = tensors["centers"][:8]
     return kernel.values(Z / 2, Z, tensors["feature_matrix"]).double().cpu()

@@ -45,9 +45,12 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None
 
-FORMAT_VERSION = 2
-"""Version 1 had one grid, fewer parameters and no feature matrices; it is read, too."""
-SEED_RULE = "seed s is that of ModularTask.split, the one random step: a generator of its own"
+FORMAT_VERSION = 3
+"""Version 2 had no orbits, version 1 one grid and fewer parameters. Both are read."""
+SEED_RULE = (
+    "seed s is that of ModularTask.split or split_orbits, the one random step: a generator of its "
+    "own"
+)
 VOLATILE_COLUMNS = ("seconds", "peak_bytes")
 """Differ from run to run. All other columns repeat bit for bit, on the same kind of machine."""
 SCHEMA = pa.schema(
@@ -60,7 +63,8 @@ SCHEMA = pa.schema(
         "test_accuracy": pa.float64(),
         "train_loss": pa.float64(),
         "test_loss": pa.float64(),
-        # By the classes a⁻¹b for a group. Null for M = I, and where no classes are known.
+        # By the classes a⁻¹b for a group. Null for M = I, where no classes are known, and on
+        # orbits, where it is 0 by construction.
         "circulant_deviation": pa.float64(),
         "alignment": pa.float64(),  # with the feature matrix of the cell's last step
         "seconds": pa.float64(),  # since the cell began
@@ -90,12 +94,12 @@ def cell_table(cell: Cell, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(described, schema=SCHEMA)
 
 
-def folder(store: str | os.PathLike) -> Path:
-    """The path of a store."""
+def folder(store: str | os.PathLike, name: str = "store") -> Path:
+    """The path of a store, or of another folder that is an argument of this name."""
     if not isinstance(store, str | os.PathLike) or store == "":
-        raise ValueError(f"store must be the path of a folder, got {store!r}")
+        raise ValueError(f"{name} must be the path of a folder, got {store!r}")
     if Path(store).is_file():
-        raise ValueError(f"store must be the path of a folder, got the file {store}")
+        raise ValueError(f"{name} must be the path of a folder, got the file {store}")
     return Path(store)
 
 
@@ -179,12 +183,13 @@ def _read_cell(path: Path, cell: Cell) -> pa.Table:
 
 
 def _with_later_columns(table: pa.Table) -> pa.Table:
-    """A table of format version 1, with what all cells had in common then."""
+    """A table of an older format version, with what all cells had in common then."""
     later: dict[str, Any] = {**DEFAULTS, "feature_matrix": None}
-    if table.column_names != [name for name in SCHEMA.names if name not in later]:
+    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    if not set(missing) <= set(later):
         return table
-    for name, value in later.items():
-        column = pa.array([value] * table.num_rows, SCHEMA.field(name).type)
+    for name in missing:
+        column = pa.array([later[name]] * table.num_rows, SCHEMA.field(name).type)
         table = table.append_column(SCHEMA.field(name), column)
     return table.select(SCHEMA.names)
 
@@ -215,8 +220,9 @@ def _read_manifest(store: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text("utf-8"))
         version = manifest["format_version"]
         if version == 1:
-            manifest["grids"], version = [manifest.pop("grid")], FORMAT_VERSION
-        if version == FORMAT_VERSION:
+            manifest["grids"] = [manifest.pop("grid")]
+        if version in range(1, FORMAT_VERSION + 1):
+            version = FORMAT_VERSION
             manifest["grids"] = [Grid.from_dict(grid) for grid in manifest["grids"]]
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}): not a store?") from error

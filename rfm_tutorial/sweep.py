@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import closing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ if TYPE_CHECKING or find_spec("pyarrow") is not None:
     )
 
 
+Run = Callable[[Cell], "pa.Table"]
+
+
 def run_sweep(
     grid: Grid,
     store: str | os.PathLike,
@@ -55,6 +59,7 @@ def run_sweep(
     progress: bool = True,
     report: Callable[[str], object] | None = None,
     grow: bool = False,
+    checkpoints: str | os.PathLike | None = None,
 ) -> "pa.Table":
     """Compute the cells of a grid that a store does not have yet, then read all of them.
 
@@ -73,6 +78,9 @@ def run_sweep(
     report : called with the cost in words, before the work begins, instead
     grow : whether a grid that the store does not have is added to it, with more seeds or other
         values; cells that it has are not computed again. Without it, another grid is refused
+    checkpoints : a folder in which each cell on orbits keeps its last step, so that it goes on
+        from there when its process dies; of a cluster, one that all workers see. None for one in
+        the store where workers are local, and for none on a cluster
 
     Returns
     -------
@@ -103,13 +111,17 @@ def run_sweep(
         missing = missing_cells(store, grid)
         if missing:
             cost = estimate_cost(missing, workers, client)
-            _fill(store, cost, client, progress, report)
+            default = store / "checkpoints" if client is None else None
+            steps = default if checkpoints is None else folder(checkpoints, "checkpoints")
+            run = partial(run_cell, checkpoints=steps)
+            _fill(store, cost, run, client, progress, report)
     return read_sweep(store)
 
 
 def _fill(
     store: Path,
     cost: Cost,
+    run: Run,
     client: Any,
     progress: bool,
     report: Callable[[str], object] | None,
@@ -118,7 +130,7 @@ def _fill(
     cells = {cell.id: cell for cell in sorted(cost.seconds, key=lambda cell: -cost.seconds[cell])}
     # The bar counts estimated seconds, not cells: only so is the time left worth reading.
     with (
-        closing(_results(cells, cost.workers, client)) as results,
+        closing(_results(cells, run, cost.workers, client)) as results,
         tqdm(
             total=sum(cost.seconds.values()),
             disable=None if progress else True,
@@ -136,13 +148,13 @@ def _fill(
             bar.update(cost.seconds[cell])
 
 
-def _results(cells: dict[str, Cell], workers: int, client: Any) -> "Generator[pa.Table]":
+def _results(cells: dict[str, Cell], run: Run, workers: int, client: Any) -> "Generator[pa.Table]":
     """Results in the order in which they come, whoever dies on the way."""
     left, suspects = dict(cells), []
     while left:
         given: list[Cell] = []
         try:
-            for table in compute(run_cell, list(left.values()), workers, client, given):
+            for table in compute(run, list(left.values()), workers, client, given):
                 del left[table["cell"][0].as_py()]
                 yield table
         except deaths() as error:
@@ -154,7 +166,7 @@ def _results(cells: dict[str, Cell], workers: int, client: Any) -> "Generator[pa
             )
     for cell in suspects:
         try:
-            yield from compute(run_cell, [cell], workers, client, [])
+            yield from compute(run, [cell], workers, client, [])
         except deaths() as error:
             text = "its worker process died while nothing else was computed. Out of memory?"
             yield cell_table(cell, [{"error": f"{type(error).__name__}: {text}"}])
@@ -175,6 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--grow", action="store_true", help="add the grid to the store if it is another one"
     )
+    parser.add_argument(
+        "--checkpoints",
+        metavar="FOLDER",
+        help="where cells on orbits keep their last step; for a cluster, a folder that all see",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what it will cost")
     given = parser.parse_args(arguments)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
@@ -190,7 +207,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         report = lambda text: print(text, flush=True)  # noqa: E731
         table = run_sweep(
-            grid, store, given.workers, given.scheduler, report=report, grow=given.grow
+            grid,
+            store,
+            given.workers,
+            given.scheduler,
+            report=report,
+            grow=given.grow,
+            checkpoints=given.checkpoints,
         )
     # The last: a scheduler that is gone.
     except (ModuleNotFoundError, OSError, ValueError, CancelledError) as error:

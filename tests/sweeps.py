@@ -77,19 +77,24 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen | None = N
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """The cells that are computed from here on, in this process."""
     computed = []
-    monkeypatch.setattr(sweep, "run_cell", lambda cell: computed.append(cell) or run_cell(cell))
+
+    def counted(cell: Cell, checkpoints: Path | None) -> pa.Table:
+        computed.append(cell)
+        return run_cell(cell, checkpoints)
+
+    monkeypatch.setattr(sweep, "run_cell", counted)
     return computed
 
 
-def deadly(hopeless: str) -> Callable[[Cell], pa.Table]:
+def deadly(hopeless: str) -> Callable[..., pa.Table]:
     """`run_cell`, but one cell kills the process that computes it."""
 
-    def run(cell: Cell) -> pa.Table:
+    def run(cell: Cell, checkpoints: Path | None) -> pa.Table:
         from rfm_tutorial import sweep  # as it is there, not as it is patched here
 
         if cell.id == hopeless:
             os.kill(os.getpid(), signal.SIGKILL)
-        return sweep.run_cell(cell)
+        return sweep.run_cell(cell, checkpoints)
 
     return run
 

@@ -48,7 +48,7 @@ def test_every_parameter_is_in_the_name_of_a_cell() -> None:
         "operation": "sub", "modulus": 7, "train_fraction": 0.6, "kernel": "laplace",
         "bandwidth": 1.0, "ridge": 1.0, "seed": 1, "n_iterations": 1, "dtype": "float32",
         "agop_power": 1.0, "center_gradients": False, "normalization": "max", "device": "cuda",
-        "features": "all",
+        "features": "all", "split": "orbits",
     }  # fmt: skip
     assert others.keys() == grids.PARAMETERS.keys()
     names = {replace(cell, **{name: value}).id for name, value in others.items()}

@@ -78,20 +78,27 @@ def test_a_store_that_grows_is_that_of_one_larger_grid(
     assert (tmp_path / "manifest.json").read_text() == manifest
 
 
-def test_a_store_of_the_first_format_is_read_and_grows(
-    tmp_path: Path, undisturbed: pa.Table
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_format_is_read_and_grows(
+    version: int, tmp_path: Path, undisturbed: pa.Table
 ) -> None:
     run_sweep(GRID, tmp_path, workers=1)
-    later = ["agop_power", "center_gradients", "normalization", "device", "features"]
+    # Their columns, and the fields of a grid.
+    later = {"split": "splits"}
+    if version == 1:
+        later |= {"agop_power": "agop_powers", "center_gradients": "center_gradients"}
+        later |= {"normalization": "normalizations", "device": "device", "features": "features"}
+    columns = [*later, *["feature_matrix"][: version == 1]]
     for path in (tmp_path / "cells").iterdir():
-        table = pq.ParquetFile(path).read().drop_columns([*later, "feature_matrix"])
+        table = pq.ParquetFile(path).read().drop_columns(columns)
         pq.write_table(table, path, write_page_checksum=True)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
-    grid = manifest.pop("grids")[0]
-    for axis in ("agop_powers", "center_gradients", "normalizations", "device", "features"):
+    (grid,) = manifest.pop("grids")
+    for axis in later.values():
         del grid[axis]
-    path.write_text(json.dumps({**manifest, "format_version": 1, "grid": grid}))
+    grids = {"grid": grid} if version == 1 else {"grids": [grid]}
+    path.write_text(json.dumps({**manifest, "format_version": version, **grids}))
     before = files(tmp_path)
     assert same(read_sweep(tmp_path), undisturbed)
     assert same(run_sweep(GRID, tmp_path, workers=1), undisturbed)
@@ -193,11 +200,11 @@ def test_a_store_of_a_newer_format_is_not_taken_for_a_damaged_one(tmp_path: Path
     run_sweep(grid, tmp_path, workers=1)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest |= {"format_version": 3, "rfm_tutorial": "9.0"}
+    manifest |= {"format_version": 4, "rfm_tutorial": "9.0"}
     manifest["grids"][0]["optimizers"] = ["none"]
     path.write_text(json.dumps(manifest))
     for use in (lambda: read_sweep(tmp_path), lambda: run_sweep(grid, tmp_path, workers=1)):
-        with pytest.raises(StoreError, match=r"has format version 3, .* rfm_tutorial 9.0 wrote it"):
+        with pytest.raises(StoreError, match=r"has format version 4, .* rfm_tutorial 9.0 wrote it"):
             use()
 
 

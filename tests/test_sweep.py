@@ -106,7 +106,7 @@ def test_an_interrupt_in_a_program_keeps_what_is_done(
 ) -> None:
     computed = []
 
-    def interrupted(cell: Cell) -> pa.Table:
+    def interrupted(cell: Cell, checkpoints: Path | None) -> pa.Table:
         computed.append(cell)
         if len(computed) == 4:
             raise KeyboardInterrupt

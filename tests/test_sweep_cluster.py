@@ -45,15 +45,15 @@ def client() -> Iterator:
     os.environ.update(before)
 
 
-def not_in(pid: int) -> Callable[[Cell], pa.Table]:
+def not_in(pid: int) -> Callable[..., pa.Table]:
     """`run_cell`, but an error in one process."""
 
-    def run(cell: Cell) -> pa.Table:
+    def run(cell: Cell, checkpoints: Path | None) -> pa.Table:
         from rfm_tutorial import sweep  # as it is there, not as it is patched here
 
         if os.getpid() == pid:
             raise AssertionError("this process was not to compute")
-        return sweep.run_cell(cell)
+        return sweep.run_cell(cell, checkpoints)
 
     return run
 
@@ -67,10 +67,18 @@ def test_a_cluster_gives_the_same_table_as_the_local_pool(
     for name, scheduler in (("active", None), ("client", client), ("address", address)):
         table = run_sweep(GRID, tmp_path / name, scheduler=scheduler)
         assert same(table, undisturbed)
-    groups = Grid(["S3", "Z2 x Z3"], train_fractions=[0.7], n_iterations=[2])
-    with_groups = run_sweep(groups, tmp_path / "groups", scheduler=client)
+    others = {
+        "groups": Grid(["S3", "Z2 x Z3"], train_fractions=[0.7], n_iterations=[2]),
+        "orbits": Grid(["add", "div"], [7], splits=["orbits"], n_iterations=[2]),
+    }
+    computed = {
+        name: run_sweep(grid, tmp_path / name, scheduler=client, checkpoints=tmp_path / "steps")
+        for name, grid in others.items()
+    }
+    assert (tmp_path / "steps").is_dir()
     monkeypatch.undo()
-    assert same(run_sweep(groups, tmp_path / "local", workers=1), with_groups)
+    for name, grid in others.items():
+        assert same(run_sweep(grid, tmp_path / f"local {name}", workers=1), computed[name])
     monkeypatch.setattr(sweep, "run_cell", not_in(os.getpid()))
     with pytest.raises(AssertionError, match="was not to compute"):
         run_sweep(GRID, tmp_path / "here", workers=1)
