@@ -6,7 +6,8 @@
 arguments, and `run(**case)`, which returns the records of a case: one row each, plain numbers, in
 the order of time. Both are computed on all cores, one thread each, and end as
 `book/runs/NAME.parquet`, the case's arguments first in each row. Until a name is whole, what is
-finished lies in `_build/runs`, so that an interrupted call goes on.
+finished lies in `_build/runs`, so that an interrupted call goes on. At the end stands how long each
+name took, in seconds of this call.
 
 SAMPLE is a case, perhaps cut short by further arguments, that a test runs again.
 """
@@ -17,6 +18,7 @@ import json
 import runpy
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,8 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known = sources()
     if unknown := sorted(set(names) - set(known)):
         sys.exit(f"no such runs: {', '.join(unknown)}; there are {', '.join(known)}")
+    seconds = {}
     for name in names or known:
+        began = time.perf_counter()
         remake(known[name])
+        seconds[name] = time.perf_counter() - began
+    for name, taken in seconds.items():
+        print(f"{name:16s}{taken:7.0f} s")
+    print(f"{'all of these':16s}{sum(seconds.values()):7.0f} s")
 
 
 if __name__ == "__main__":
