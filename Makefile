@@ -106,6 +106,10 @@ claims: .venv/book ## Run every chapter and print what it claims, with values an
 bench: .venv/book ## Time one RFM iteration against one Cholesky solve
 	$(BIN)/python benchmarks/bench.py
 
+.PHONY: sizes
+sizes: .venv/book ## Time both machines from small clocks to large ones, for the page on scaling; two minutes, quiet
+	$(BIN)/python benchmarks/sizes.py
+
 # pip-compile lists the build of torch that it finds, such as 2.13.0+cpu; other machines know it as 2.13.0. And it
 # lists this project, with its folder, because its extras name each other.
 TORCH := 2.13.0
