@@ -182,16 +182,15 @@ function render({ model, el }) {
     show();
     if (unfinished()) waiting ||= setTimeout(work);
   };
-  let p = model.get("modulus");
   follow(model, ["modulus"], () => {
-    if (model.get("modulus") === p) return;
-    p = model.get("modulus");
+    const p = model.get("modulus");
+    if (p === run.split.p) return;
     assign(model, {
       hidden: diagonal(p), a: Math.min(model.get("a"), p - 1), b: Math.min(model.get("b"), p - 1),
     });
   }, view.cleanups);
   follow(model, ["hidden"], () => {
-    run = newRun(p, model.get("hidden"));
+    run = newRun(model.get("modulus"), model.get("hidden"));
     wake();
   }, view.cleanups);
   follow(model, ["step", "a", "b"], wake, view.cleanups);
