@@ -24,12 +24,13 @@ from website import ROOT
 
 from rfm_tutorial import RFM
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
-from rfm_tutorial.explorables import in_page, paint, rfm_in_page
+from rfm_tutorial.explorables import in_page, paint, rfm_in_page, trap
 from rfm_tutorial.explorables.base import Explorable
 from rfm_tutorial.explorables.fourier_clocks import FourierClocks
 from rfm_tutorial.explorables.grok import WatchItGrok
 from rfm_tutorial.explorables.paint import PaintCirculant
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
+from rfm_tutorial.explorables.trap import SymmetryTrap
 from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.linalg import SingularKernelError
 from rfm_tutorial.operations import GROUP_OPERATIONS
@@ -128,6 +129,8 @@ LABELS = {
     "noise": "noise",
     "bandwidth L": "bandwidth",
     "updates": "step",
+    "row a": "a",
+    "column b": "b",
 }
 
 
@@ -438,6 +441,96 @@ def test_a_change_of_settings_puts_another_run_in_its_place(
     assert page.sentence() == page.widget.sentence
 
 
+# The symmetry trap
+
+
+@pytest.mark.browser
+def test_the_trap_answers_to_every_control(open_page: Callable[..., Shown]) -> None:
+    page = open_page(SymmetryTrap(11, step=8))
+    assert page.sentence() == page.widget.sentence
+    check_slider(page, "updates", share=0.2)
+    for label in ("row a", "column b"):  # they move the frame, and say nothing
+        for act in (
+            partial(click_slider, page, label, 0.6),
+            partial(press_slider, page, label, "ArrowUp"),
+        ):
+            drawn = page.pictures()
+            act()
+            assert page.pictures() != drawn
+            setattr(page.widget, LABELS[label], int(read(page, label)))
+    move(page, "row a", 2)
+    move(page, "column b", 7)
+    for name, cells in (
+        ("Hide (2, 7)", {29}),
+        ("Hide its mirror image", {29, 79}),
+        ("Show (2, 7)", {79}),
+        ("Hide the diagonal only", set()),
+    ):
+        page.button(name).focus()
+        page.page.keyboard.press("Enter")
+        page.widget.hidden = sorted({*trap.diagonal(11)} | cells)
+        assert page.sentence() == page.widget.sentence
+    assert page.button("Hide the diagonal only").is_disabled()
+    move(page, "column b", 2)
+    assert page.button("mirror image").is_disabled()
+    check_choice(page, "modulus p")
+    assert page.widget.hidden == trap.diagonal(page.widget.modulus)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("touch", [False, True])
+def test_a_cell_is_hidden_and_shown_by_a_click_or_a_tap(
+    open_page: Callable[..., Shown], touch: bool
+) -> None:
+    page = open_page(SymmetryTrap(13), has_touch=touch)
+    table = page.root.locator("canvas").first
+    box = table.bounding_box()
+    assert box is not None
+    at = {"x": box["width"] * 9.5 / 13, "y": box["height"] * 2.5 / 13}
+    for cells in ([*trap.diagonal(13), 2 * 13 + 9], trap.diagonal(13)):
+        (table.tap if touch else table.click)(position=at)
+        page.widget.hidden = sorted(cells)
+        assert page.sentence() == page.widget.sentence
+        assert (read(page, "row a"), read(page, "column b")) == (2, 9)
+
+
+@pytest.mark.browser
+def test_the_trap_agrees_with_python_at_shuffled_states(open_page: Callable[..., Shown]) -> None:
+    page = open_page(SymmetryTrap(11))
+    rng = random.Random(4)
+    for p in (17, 11, 13):
+        move(page, "modulus p", p)
+        for step in rng.sample(range(trap.LAST + 1), 3):
+            move(page, "updates", step)
+            move(page, "row a", rng.randrange(p))
+            move(page, "column b", rng.randrange(p))
+            cell = page.widget.a * p + page.widget.b
+            page.button(f"({page.widget.a}, {page.widget.b})").click()
+            page.widget.hidden = sorted({*page.widget.hidden} ^ {cell})
+            assert page.sentence() == page.widget.sentence
+            _, share = trap.outcome(p, tuple(page.widget.hidden), step)
+            assert page.number("even-share") == pytest.approx(share, abs=1e-6)
+
+
+@pytest.mark.browser
+def test_no_more_than_half_of_the_table_can_be_hidden(open_page: Callable[..., Shown]) -> None:
+    page = open_page(SymmetryTrap(11, range(60), step=1, a=9, b=9))
+    before = page.sentence()
+    page.button("Hide (9, 9)").click()
+    assert page.sentence() == before == page.widget.sentence
+
+
+def test_the_features_of_the_trap_are_even_and_odd() -> None:
+    _, share = trap.outcome(11, tuple(trap.diagonal(11)), 0)
+    assert share == 0.5
+    identity = torch.eye(11, dtype=torch.float64)
+    for sign in (1, -1):
+        upper, lower = [identity, sign * identity], [sign * identity, identity]
+        M = torch.cat([torch.cat(upper, 1), torch.cat(lower, 1)])
+        assert trap.even_share(M) == (sign + 1) / 2
+    assert SymmetryTrap(11, [], step=0).sentence.startswith("a + b mod 11, 0 cells are hidden")
+
+
 # All explorables: as they come, or in a state with more to see.
 
 
@@ -447,6 +540,7 @@ WIDGETS: dict[str, Callable[[], Explorable]] = {
     "grok": lambda: WatchItGrok(iteration=12),
     "paint": lambda: PaintCirculant("sub", 23),
     "rfm-in-page": lambda: RFMInPage("add", 13, 0.7, step=10),
+    "trap": lambda: SymmetryTrap(13, [*trap.diagonal(13), 34], step=12),
 }
 
 
@@ -497,6 +591,8 @@ def test_it_fits_the_screen_in_both_themes(
         ("paint", "noise", 0.5, [True, True, False]),  # block, table, bars
         ("paint", "seed of the split", 3, [False, True, False]),
         ("rfm-in-page", "updates", 11, [True, True, True]),  # curves, block, table
+        ("trap", "updates", 6, [True, True, True]),  # table, block, curves
+        ("trap", "row a", 1, [True, False, False]),
     ],
 )
 def test_every_picture_follows_the_state(
@@ -571,6 +667,11 @@ def test_python_refuses_what_the_page_does_not_offer() -> None:
         (lambda: RFMInPage("add", 11, seed=51), "seed"),
         (lambda: RFMInPage("add", 11, bandwidth=0.0), "bandwidth"),
         (lambda: RFMInPage("add", 11, step=31), "step"),
+        (lambda: SymmetryTrap(29), "modulus must be one of 11, 13"),
+        (lambda: SymmetryTrap(11, step=21), "step"),
+        (lambda: SymmetryTrap(11, b=11), "b must"),
+        (lambda: SymmetryTrap(11, [0, 121]), "hidden must be cells from 0 to 120"),
+        (lambda: SymmetryTrap(11, range(61)), "hidden must be 60 cells at most"),
     ):
         with pytest.raises(ValueError, match=message):
             make()

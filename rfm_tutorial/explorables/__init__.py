@@ -18,6 +18,7 @@ from rfm_tutorial.explorables.recap import GuessRecap
 from rfm_tutorial.explorables.record import Record
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.explorables.shuffle import DiscreteLogShuffle
+from rfm_tutorial.explorables.trap import SymmetryTrap
 
 __all__ = [
     "DiscreteLogShuffle",
@@ -32,5 +33,6 @@ __all__ = [
     "Questions",
     "RFMInPage",
     "Record",
+    "SymmetryTrap",
     "WatchItGrok",
 ]

@@ -94,4 +94,6 @@ function blockAndAnswers(view, block, answers) {
   ];
 }
 
-export { SETTINGS, blockAndAnswers, blockPicture, drawAnswers, keptSplit, settingsControls, taskInWords };
+export {
+  SETTINGS, answersKey, blockAndAnswers, blockPicture, drawAnswers, keptSplit, settingsControls, taskInWords,
+};

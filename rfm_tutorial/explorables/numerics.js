@@ -303,6 +303,7 @@ function* rfmSteps({ p, train, test }, operation, bandwidth) {
     yield {
       iteration,
       featureMatrix: M,
+      scores,
       right: rightAnswers(scores, test.labels, p),
       block,
       trainAccuracy: accuracy(fitted, train.labels, p),
