@@ -30,6 +30,7 @@ from rfm_tutorial.exercises import (
     loop,
     networks,
     random_features,
+    which_tables,
 )
 from rfm_tutorial.exercises.by_hand import ByHand
 from rfm_tutorial.exercises.judging import RUNGS, Exercise
@@ -47,6 +48,7 @@ CHAPTERS = (
     fourier,
     limits,
     ledger,
+    which_tables,
 )
 EXERCISES: dict[str, Exercise | ByHand] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": value

@@ -18,6 +18,7 @@ from rfm_tutorial.explorables.recap import GuessRecap
 from rfm_tutorial.explorables.record import Record
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.explorables.shuffle import DiscreteLogShuffle
+from rfm_tutorial.explorables.which_tables import WhichTables
 
 __all__ = [
     "DiscreteLogShuffle",
@@ -33,4 +34,5 @@ __all__ = [
     "RFMInPage",
     "Record",
     "WatchItGrok",
+    "WhichTables",
 ]
