@@ -28,7 +28,7 @@ CASES = [
     {"group": group, "kernel": kernel, "power": power, "train_fraction": fraction, "seed": seed}
     for group, fractions, n_seeds, powers in (
         ("Z24", (0.7, 0.9), 1, POWERS),
-        ("S4", (0.5, 0.7, 0.9), 5, POWERS),
+        ("S4", (0.7, 0.9), 5, POWERS),
         ("A5", (0.9,), 1, (0.5,)),
     )
     for kernel in KERNELS

@@ -4,6 +4,7 @@ All are Latin squares: each label stands once in each row and once in each colum
 step: accuracy on the hidden cells, on those whose mirror image (b, a) is shown, and on the others.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -41,21 +42,22 @@ def latin_square(seed: int) -> Tensor:
 def commutative(seed: int) -> Tensor:
     """A random Latin square with a·b = b·a and a·a = a.
 
-    N + 1 players meet, each pair on one of N days, nobody twice on a day: a·b is the day of a and
-    b, and a·a = a the day on which a meets player N, for a suitable numbering of days. The plan is
-    found by chance: let a pair play that shares a free day, and send away who is in the way.
+    N + 1 = 32 players meet, each pair on one of N days, nobody twice on a day: a·b is the day of a
+    and b, and a·a = a that on which a meets the last player. At first the day is the exclusive or
+    of two numbers. Then, again and again, two days are exchanged for some of the players: the
+    meetings of both are closed chains, and in one chain they change places.
     """
     dice = np.random.default_rng(seed)
-    partner = np.full((N + 1, N), -1)  # of a player on a day
-    day = np.full((N + 1, N + 1), -1)
-    while (partner < 0).any():
-        a, d = (int(x) for x in dice.choice(np.argwhere(partner < 0)))
-        b = int(dice.choice([y for y in range(N + 1) if y != a and day[a, y] < 0]))
-        if (c := int(partner[b, d])) >= 0:
-            partner[c, d] = day[b, c] = day[c, b] = -1
-        partner[a, d], partner[b, d] = b, a
-        day[a, b] = day[b, a] = d
-    name = np.argsort(day[:N, N])  # the digit that meets player N on a day
+    number = np.arange(N + 1)
+    day = number[:, None] ^ number  # 1 … N, and 0 with oneself
+    for _ in range(3000):
+        days = 1 + dice.choice(N, 2, replace=False)
+        chain = [int(dice.integers(N + 1))]
+        while len(chain) == 1 or chain[-1] != chain[0]:
+            chain.append(int((day[chain[-1]] == days[(len(chain) - 1) % 2]).argmax()))
+        for place, (a, b) in enumerate(itertools.pairwise(chain)):
+            day[a, b] = day[b, a] = days[(place + 1) % 2]
+    name = np.argsort(day[N])  # of a day: who meets the last player
     table = name[day[:N, :N]]
     np.fill_diagonal(table, np.arange(N))
     return torch.tensor(table)
