@@ -55,10 +55,10 @@ def _others(agree: Tensor, same: Tensor, a: Tensor, b: Tensor) -> Tensor:
 agreeing_share = Exercise(
     reference=_agreeing,
     cases={
+        "D5 and the classes of a⁻¹b": lambda: (dihedral(5).table, dihedral(5).classes("a^-1 b")),
         "the clock with 5 hours and the classes of a⁻¹b": (
             lambda: (cyclic(5).table, cyclic(5).classes("a^-1 b"))
         ),
-        "D3 and the classes of a⁻¹b": lambda: (dihedral(3).table, dihedral(3).classes("a^-1 b")),
         "Q8 and the classes of ab": lambda: (quaternion().table, quaternion().classes("ab")),
         "a block that is the same everywhere": (
             lambda: (dihedral(3).table, torch.zeros(6, 6, dtype=torch.int64))
