@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pack_grok
+import pack_tables
 import pytest
 import torch
 from handouts import SAMPLE_OR_WHOLE
@@ -22,6 +23,8 @@ from rfm_tutorial.explorables import (
     DiscreteLogShuffle,
     Laboratory,
     WatchItGrok,
+    WhichTables,
+    which_tables,
 )
 from rfm_tutorial.explorables.base import HERE
 from rfm_tutorial.explorables.grok import (
@@ -64,6 +67,28 @@ def test_the_packed_runs_are_what_the_package_gives(whole_run: str) -> None:
                 np.testing.assert_allclose(measures[:, column], expected, rtol=1e-4, atol=atol)
 
 
+def test_the_packed_tables_are_what_the_package_gives() -> None:
+    """The first blocks of two groups, one of them to its end; a cell or two may fall otherwise."""
+    stored = which_tables.packed_runs()
+    for title, n_iterations in (("S4", which_tables.LAST), ("D15", which_tables.EVERY)):
+        found = pack_tables.run(title, n_iterations)
+        blocks = found[title]
+        assert np.abs(blocks.astype(int) - stored[title][: len(blocks)]).max() <= 2
+        assert found[f"{title} hidden"].tolist() == stored[f"{title} hidden"].tolist()
+        for name in ("scales", "accuracy", "left over"):
+            values = found[f"{title} {name}"]
+            expected = stored[f"{title} {name}"][: len(values)]
+            np.testing.assert_allclose(values, expected, rtol=1e-3, atol=0.03)
+
+
+def test_the_packed_tables_agree_with_themselves() -> None:
+    stored = which_tables.packed_runs()
+    for title, group in which_tables.GROUPS.items():
+        right, accuracy = stored[f"{title} right"], stored[f"{title} accuracy"]
+        np.testing.assert_allclose(right.mean(1), accuracy[:: which_tables.EVERY], atol=1e-12)
+        assert stored[title].shape == (which_tables.MOMENTS, group.order, group.order)
+
+
 def test_lines_have_the_colours_of_the_figures() -> None:
     style = (HERE / "common.css").read_text(encoding="utf-8")
     for name, (colour, *_) in plots.LINES.items():
@@ -77,6 +102,9 @@ def test_lines_have_the_colours_of_the_figures() -> None:
         (WatchItGrok, {"operation": "pow"}, "operation must be one of 'add'.*got 'pow'"),
         (WatchItGrok, {"kernel": "Laplace"}, "kernel must be one of 'Gaussian', 'quadratic'"),
         (WatchItGrok, {"iteration": 31}, "iteration must be an integer.*got 31"),
+        (WhichTables, {"group": "Z9"}, "group must be one of 'Z24'.*got 'Z9'"),
+        (WhichTables, {"order": "by size"}, "order must be one of 'as numbered', 'by cosets'"),
+        (WhichTables, {"moment": 7}, "moment must be an integer.*got 7"),
         (DiscreteLogShuffle, {"operation": "add"}, "operation must be one of 'mul', 'div'"),
         (DiscreteLogShuffle, {"root": 3}, "root must be a primitive root of 61, got 3"),
         (DiscreteLogShuffle, {"placed": 61}, "placed must be an integer.*got 61"),

@@ -24,13 +24,14 @@ from website import ROOT
 
 from rfm_tutorial import RFM
 from rfm_tutorial.circulant import circulant_block, circulant_deviation
-from rfm_tutorial.explorables import in_page, paint, rfm_in_page, trap
+from rfm_tutorial.explorables import in_page, paint, rfm_in_page, trap, which_tables
 from rfm_tutorial.explorables.base import Explorable
 from rfm_tutorial.explorables.fourier_clocks import FourierClocks
 from rfm_tutorial.explorables.grok import WatchItGrok
 from rfm_tutorial.explorables.paint import PaintCirculant
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.explorables.trap import SymmetryTrap
+from rfm_tutorial.explorables.which_tables import WhichTables
 from rfm_tutorial.features import random_circulant_features
 from rfm_tutorial.linalg import SingularKernelError
 from rfm_tutorial.operations import GROUP_OPERATIONS
@@ -131,6 +132,9 @@ LABELS = {
     "updates": "step",
     "row a": "a",
     "column b": "b",
+    "group": "group",
+    "rows and columns": "order",
+    "update": "moment",
 }
 
 
@@ -145,7 +149,12 @@ def move(page: Shown, label: str, value: Any) -> None:
 
 
 def options_of(label: str) -> tuple:
-    return {"operation": GROUP_OPERATIONS, "modulus p": in_page.MODULI}[label]
+    return {
+        "operation": GROUP_OPERATIONS,
+        "modulus p": in_page.MODULI,
+        "group": tuple(which_tables.GROUPS),
+        "rows and columns": which_tables.ORDERS,
+    }[label]
 
 
 def click_slider(page: Shown, label: str, share: float) -> None:
@@ -254,6 +263,37 @@ def test_hands_turn_as_the_package_multiplies_phases(open_page: Callable[..., Sh
         # F e_digit turns backwards, as the sign in the transform has it; a clock turns forwards.
         phases = np.fft.fft(np.eye(13)[digit])[:7]
         assert np.exp(-2j * np.pi * np.array(turns, float) / 360) == pytest.approx(phases, abs=1e-9)
+
+
+# Which tables
+
+
+@pytest.mark.browser
+def test_tables_answer_to_every_control(open_page: Callable[..., Shown]) -> None:
+    page = open_page(WhichTables(moment=2))
+    assert page.sentence() == page.widget.sentence
+    check_slider(page, "update")
+    for label in ("rows and columns", "group"):  # of the first group, all is one coset
+        check_choice(page, label)
+
+
+@pytest.mark.browser
+def test_tables_say_what_python_says_at_shuffled_states(open_page: Callable[..., Shown]) -> None:
+    page = open_page(WhichTables())
+    states = [
+        (group, order, moment)
+        for group in which_tables.GROUPS
+        for order in which_tables.ORDERS
+        for moment in range(which_tables.MOMENTS + 1)
+    ]
+    random.Random(2).shuffle(states)
+    found = set()
+    for state in states[:40]:
+        for label, value in zip(("group", "rows and columns", "update"), state, strict=True):
+            move(page, label, value)
+        assert page.sentence() == page.widget.sentence
+        found.add(page.sentence())
+    assert len(found) == 40
 
 
 # Paint a circulant

@@ -31,6 +31,7 @@ from rfm_tutorial.exercises import (
     networks,
     random_features,
     trap,
+    which_tables,
 )
 from rfm_tutorial.exercises.by_hand import ByHand
 from rfm_tutorial.exercises.judging import RUNGS, Exercise
@@ -49,6 +50,7 @@ CHAPTERS = (
     limits,
     ledger,
     trap,
+    which_tables,
 )
 EXERCISES: dict[str, Exercise | ByHand] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": value

@@ -19,6 +19,7 @@ from rfm_tutorial.explorables.record import Record
 from rfm_tutorial.explorables.rfm_in_page import RFMInPage
 from rfm_tutorial.explorables.shuffle import DiscreteLogShuffle
 from rfm_tutorial.explorables.trap import SymmetryTrap
+from rfm_tutorial.explorables.which_tables import WhichTables
 
 __all__ = [
     "DiscreteLogShuffle",
@@ -35,4 +36,5 @@ __all__ = [
     "Record",
     "SymmetryTrap",
     "WatchItGrok",
+    "WhichTables",
 ]
