@@ -21,6 +21,7 @@ from rfm_tutorial.exercises import (
     circulant_blocks,
     clock,
     emergence,
+    enough,
     fourier,
     gradients,
     grokking,
@@ -51,6 +52,7 @@ CHAPTERS = (
     ledger,
     trap,
     which_tables,
+    enough,
 )
 EXERCISES: dict[str, Exercise | ByHand] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": value
