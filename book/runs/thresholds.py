@@ -15,7 +15,7 @@ import torch
 from rfm_tutorial import RFM, GaussianKernel, ModularTask, OrbitRFM, accuracy
 
 FACTORS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)
-SEEDS = {31: 20, 43: 20, 61: 20, 97: 20, 139: 12, 199: 12, 283: 8, 397: 5}
+SEEDS = {31: 20, 43: 20, 61: 20, 97: 20, 139: 12, 199: 12, 283: 8, 397: 5, 499: 4}
 FRACTIONS = {31: (0.4, 0.45, 0.5, 0.55), 43: (0.35, 0.4, 0.45, 0.5), 61: (0.3, 0.35, 0.4, 0.45)}
 RANDOM_SEEDS = {31: 10, 43: 5, 61: 5}
 
