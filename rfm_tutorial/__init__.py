@@ -15,7 +15,7 @@ from rfm_tutorial.features import (
     random_circulant_features,
 )
 from rfm_tutorial.fourier import dominant_frequencies, fourier_multiplication, spectrum
-from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop
+from rfm_tutorial.gradients import agop, per_output_agop, predictor_agop, predictor_fact
 from rfm_tutorial.kernel_ridge import KernelRidge
 from rfm_tutorial.kernels import GaussianKernel, LaplaceKernel, QuadraticKernel
 from rfm_tutorial.learners import recursive_features
@@ -82,6 +82,7 @@ __all__ = [
     "orbits",
     "per_output_agop",
     "predictor_agop",
+    "predictor_fact",
     "primitive_root",
     "project_circulant",
     "project_hankel",

@@ -3,7 +3,8 @@
     G = (1/n) Σ_x J(x)ᵀ J(x),        J(x) the (c, d) Jacobian of the predictor at x.
 
 `agop` takes any differentiable torch function. `predictor_agop` takes a kernel machine and uses
-the shape of its gradients, which `rfm_tutorial.gradient_sums` adds up.
+the shape of its gradients, which `rfm_tutorial.gradient_sums` adds up. `predictor_fact` is
+another law for the features, from the same gradients.
 
 Conventions that differ between published RFM programs:
 
@@ -149,6 +150,57 @@ def per_output_agop(
         total = centered
     total /= m
     return total if M is None else M @ total @ M
+
+
+@torch.no_grad()
+@in_full_precision
+def predictor_fact(predictor: KernelPredictor) -> Float[Tensor, "d d"]:
+    """F = (1/n) Σ_i J(x_i)ᵀ α_i x_iᵀ over the centres: what a kernel machine has in place of
+    `fact_matrix`, which needs a loss that is not zero.
+
+    Where a network with weight decay λ has come to rest, its features are −(1/nλ) Σ (∂ℓ_i/∂x_i) x_iᵀ
+    for the loss ℓ_i of row i. A kernel machine with ridge nλ leaves residuals y_i − f(x_i) = nλ α_i,
+    so that −∂ℓ_i/∂x_i = nλ J(x_i)ᵀ α_i for half the squared error, and the ridge drops out: F has a
+    value without any. With the weights w of `Kernel.derivative_weights` and W = w ∘ αᵀα,
+
+        F = M Xᵀ W X / n                      kernels of xᵀMz
+        F = −M Xᵀ (diag(W1) − W) X / n        kernels of ‖x − z‖_M: a graph Laplacian of W
+
+    The feature matrix of FACT-RFM is (F Fᵀ)^½, up to its scale.
+
+    Parameters
+    ----------
+    predictor : a fitted `KernelRidge` or `RFM`, or the `predictor` of an `RFMStep`
+
+    Returns
+    -------
+    F (d, d); not symmetric where M and the other factor do not commute.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    TypeError
+        If predictor is no kernel machine.
+
+    Source: the theorem and FACT-RFM of arXiv 2507.05644; the two forms are this module's own.
+
+    Examples
+    --------
+    >>> from rfm_tutorial import GaussianKernel, KernelRidge
+    >>> X = torch.eye(3, dtype=torch.float64)
+    >>> F = predictor_fact(KernelRidge(GaussianKernel(1.0)).fit(X, X))
+    >>> bool((F.diagonal() > 0).all())
+    True
+    """
+    X = _check_rows(predictor, None, center=False, chunk_size=None)
+    M, alpha = predictor.feature_matrix_, predictor.dual_coef_
+    weights = predictor.kernel.derivative_weights(X, X, M) * (alpha @ alpha.T)
+    if predictor.kernel.radial:
+        X = X - X.mean(0)  # the rows of the Laplacian add up to 0: only digits are gained
+        weights.diagonal().sub_(weights.sum(1))
+    inner = X.T @ weights @ X
+    return (inner if M is None else M @ inner) / len(X)
 
 
 @in_full_precision

@@ -38,6 +38,7 @@ from rfm_tutorial import (
     nfa_correlation,
     per_output_agop,
     predictor_agop,
+    predictor_fact,
     project_circulant,
     project_hankel,
     psd_power,
@@ -120,6 +121,7 @@ def use_machine(kernel: Kernel, X: Tensor, Y: Tensor, M: Tensor, groups: Groups)
         predictor_agop(model),
         predictor_agop(model, X[:4].clone(), chunk_size=2),
         per_output_agop(model),
+        predictor_fact(model),
     ]
 
 

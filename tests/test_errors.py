@@ -40,6 +40,7 @@ from rfm_tutorial import (
     nfa_correlation,
     per_output_agop,
     predictor_agop,
+    predictor_fact,
     psd_power,
     random_block_features,
     random_circulant_features,
@@ -273,6 +274,7 @@ WRONG: dict[str, tuple[Callable[[], object], list[str]]] = {
     # AGOPs
     "AGOP before fit": (lambda: predictor_agop(KernelRidge(GaussianKernel())), ["not fitted", "fit(X, Y)"]),
     "AGOPs before fit": (lambda: per_output_agop(KernelRidge(GaussianKernel())), ["not fitted", "fit(X, Y)"]),
+    "FACT before fit": (lambda: predictor_fact(KernelRidge(GaussianKernel())), ["not fitted", "fit(X, Y)"]),
     "AGOP of another width": (lambda: predictor_agop(FITTED, X[:, :3]), ["X must have 4 columns", "(6, 3)"]),
     "AGOP of another type": (lambda: predictor_agop(FITTED, X.float()), ["X is torch.float32", "centres", "float64"]),
     "AGOP over NaN": (lambda: predictor_agop(FITTED, with_nan), ["X must be finite"]),

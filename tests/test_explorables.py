@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,8 +182,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{address}/book/page.html"
 
 
-@pytest.fixture
-def visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
+@contextmanager
+def opened(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
     """The page, opened by a reader who wishes for little motion; nothing may go wrong on it."""
     with Visit(browser, shown.rsplit("/", 2)[0], npm, reduced_motion="reduce") as visit:
         visit.page.goto(shown)
@@ -192,13 +193,38 @@ def visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
         assert visit.not_allowed() == []
 
 
+@pytest.fixture
+def visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
+    with opened(browser, shown, npm) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def one_visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
+    """For tests that leave the page as good as new, or load it anew where they need it new."""
+    with opened(browser, shown, npm) as visit:
+        yield visit
+
+
 def sentence(root: Locator) -> str:
     return root.locator(".rfm-sentence").inner_text()
 
 
-# Everything that a reader can see or hear of an explorable.
-STATE = """root => [root.innerText, ...[...root.querySelectorAll("canvas")].map(c => c.toDataURL()),
-  ...[...root.querySelectorAll("input")].map(i => `${i.value} ${i.checked}`)].join("|")"""
+# Everything that a reader can see or hear of an explorable, when it has come to rest: when it looks
+# the same a few frames later. If it is no longer as it was `before`, that need not be waited for.
+AT_REST = """async (root, before) => {
+  const state = () => [root.innerText,
+    ...[...root.querySelectorAll("canvas")].map(c => c.toDataURL()),
+    ...[...root.querySelectorAll("input")].map(i => `${i.value} ${i.checked}`)].join("|");
+  const pause = () => new Promise(resolve => setTimeout(resolve, 60));
+  for (let last = null, tries = 0; tries < 100; tries++) {
+    const now = state();
+    if (now === last || (before !== null && now !== before)) return now;
+    last = now;
+    await pause();
+  }
+  throw new Error("the picture does not come to rest");
+}"""
 
 # Set controls as a reader would, state after state, and collect the sentences.
 SENTENCES = """(root, [labels, states]) => {
@@ -219,16 +245,9 @@ SENTENCES = """(root, [labels, states]) => {
 }"""
 
 
-def everything(root: Locator) -> str:
-    """What the explorable looks like, when it has come to rest."""
-    before = ""
-    for _ in range(100):
-        now = root.evaluate(STATE)
-        if now == before:
-            return now
-        before = now
-        root.page.wait_for_timeout(60)
-    raise AssertionError("the picture does not come to rest")
+def everything(root: Locator, unless: str | None = None) -> str:
+    """What the explorable looks like at rest, or as soon as it no longer looks as given."""
+    return root.evaluate(AT_REST, unless)
 
 
 def shuffled(values: Any) -> list:
@@ -319,9 +338,9 @@ def guess_something(visit: Visit) -> None:
 @pytest.mark.site
 @pytest.mark.browser
 @pytest.mark.parametrize("name", CONTROLLED)
-def test_each_control_works_by_keyboard(visit: Visit, name: str) -> None:
-    page, root = visit.page, visit.page.locator(f".rfm-{name}")
-    guess_something(visit)
+def test_each_control_works_by_keyboard(one_visit: Visit, name: str) -> None:
+    page, root = one_visit.page, one_visit.page.locator(f".rfm-{name}")
+    guess_something(one_visit)
     assert root.locator(KINDS).count() > 0
     # Reached in order by Tab alone, each with a ring around it.
     page.evaluate("root => { root.tabIndex = -1; root.focus(); }", root.element_handle())
@@ -336,9 +355,9 @@ def test_each_control_works_by_keyboard(visit: Visit, name: str) -> None:
 @pytest.mark.site
 @pytest.mark.browser
 @pytest.mark.parametrize("name", CONTROLLED)
-def test_each_control_works_by_mouse(visit: Visit, name: str) -> None:
-    root = visit.page.locator(f".rfm-{name}")
-    guess_something(visit)
+def test_each_control_works_by_mouse(one_visit: Visit, name: str) -> None:
+    root = one_visit.page.locator(f".rfm-{name}")
+    guess_something(one_visit)
     for control in root.locator(KINDS).all():
         assert works(root, control, by_mouse), f"nothing happens: {describe(control)}"
 
@@ -371,7 +390,7 @@ def works(root: Locator, control: Locator, act: Callable[[Locator, bool], None])
             before = everything(root)
             if control.is_enabled():
                 act(control, forward)
-            if everything(root) != before:
+            if everything(root, unless=before) != before:
                 return True
     return False
 

@@ -40,6 +40,7 @@ from rfm_tutorial import (
     agop,
     per_output_agop,
     predictor_agop,
+    predictor_fact,
     psd_power,
 )
 from rfm_tutorial.gradient_sums import kernel_agop, loop_agop
@@ -638,7 +639,7 @@ def test_what_is_no_predictor_is_told_what_is() -> None:
     X, Y = rows("dense"), normal(18, 3, seed=5)
     step = next(RFM(LaplaceKernel(), 2).iterate(X, Y))
     wrong = "predictor must be a fitted KernelRidge or RFM, got"
-    for function in (predictor_agop, per_output_agop):
+    for function in (predictor_agop, per_output_agop, predictor_fact):
         with pytest.raises(TypeError, match=f"{wrong} RFMStep; it has one as .predictor"):
             function(step)  # pyright: ignore[reportArgumentType]
         assert function(step.predictor).shape[-1] == 6

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from handouts import SAMPLE_OR_WHOLE
 from helpers import CASES_OF_THE_PACKAGE
 
 from rfm_tutorial.kernels import KERNELS
@@ -72,13 +73,15 @@ def plugin(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_new_kernel_inherits_the_contract(plugin: dict[str, str]) -> None:
-    files = ["kernels", "gradients", "rfm", "saving", "devices", "errors"]
+@pytest.mark.parametrize("files", SAMPLE_OR_WHOLE)
+def test_a_new_kernel_inherits_the_contract(plugin: dict[str, str], files: str) -> None:
+    whole = ["rfm", "devices", "errors", "gradients"] if files == "whole" else []
+    names = ["kernels", "saving", *whole]
     run = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "matern", "-k", "Matern"),
             *("-p", "no:cacheprovider", "-p", "no:xdist"),
-            *(f"tests/test_{name}.py" for name in files),
+            *(f"tests/test_{name}.py" for name in names),
         ],
         cwd=ROOT,
         env=plugin,
