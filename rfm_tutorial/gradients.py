@@ -158,10 +158,11 @@ def predictor_fact(predictor: KernelPredictor) -> Float[Tensor, "d d"]:
     """F = (1/n) Σ_i J(x_i)ᵀ α_i x_iᵀ over the centres: what a kernel machine has in place of
     `fact_matrix`, which needs a loss that is not zero.
 
-    Where a network with weight decay λ has come to rest, its features are −(1/nλ) Σ (∂ℓ_i/∂x_i) x_iᵀ
-    for the loss ℓ_i of row i. A kernel machine with ridge nλ leaves residuals y_i − f(x_i) = nλ α_i,
-    so that −∂ℓ_i/∂x_i = nλ J(x_i)ᵀ α_i for half the squared error, and the ridge drops out: F has a
-    value without any. With the weights w of `Kernel.derivative_weights` and W = w ∘ αᵀα,
+    Where a network with weight decay λ has come to rest, its features are
+    −(1/nλ) Σ_i (∂ℓ_i/∂x_i) x_iᵀ for the loss ℓ_i of row i. A kernel machine with ridge nλ leaves
+    residuals y_i − f(x_i) = nλ α_i, so that −∂ℓ_i/∂x_i = nλ J(x_i)ᵀ α_i for half the squared error,
+    and the ridge drops out: F has a value without any. With the weights w of
+    `Kernel.derivative_weights` and W_ij = w_ij α_iᵀα_j,
 
         F = M Xᵀ W X / n                      kernels of xᵀMz
         F = −M Xᵀ (diag(W1) − W) X / n        kernels of ‖x − z‖_M: a graph Laplacian of W

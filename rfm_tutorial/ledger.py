@@ -45,6 +45,8 @@ STYLE = """
   border-top: 1px solid; padding: 0.15rem 0; font-size: 0.85rem; cursor: pointer; }
 .ledger summary span:nth-child(3), .ledger .head { font-weight: 600; }
 .ledger .head { border-top: 0; cursor: auto; margin: 0; }
+.ledger summary span:first-child::before { content: "▸ "; }
+.ledger details[open] summary span:first-child::before { content: "▾ "; }
 .ledger details > :not(summary) { font-size: 0.85rem; margin: 0.3rem 1rem; }
 .ledger dd { margin-left: 1rem; }
 @media (max-width: 600px) {

@@ -26,6 +26,7 @@ from rfm_tutorial.exercises import (
     gradients,
     grokking,
     kernel_machines,
+    laws,
     ledger,
     limits,
     loop,
@@ -53,6 +54,7 @@ CHAPTERS = (
     trap,
     which_tables,
     enough,
+    laws,
 )
 EXERCISES: dict[str, Exercise | ByHand] = {
     f"{chapter.__name__.rpartition('.')[2]}.{name}": value
