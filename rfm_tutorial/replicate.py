@@ -222,7 +222,7 @@ def _judged(finding: Finding, runs: Runs) -> tuple[list[str], tuple[str, str]]:
     for words, name, statement in (
         ("claim", "run", finding.claim),
         ("control", "control", finding.control),
-        ("claim, of control", "control", finding.claim),
+        ("claim on control", "control", finding.claim),
     ):
         said = sum(statement.true_of(numbers[name]) for numbers in own)
         right, share = sum(map(statement.true_of, runs[name])), statement.share_of_seeds
