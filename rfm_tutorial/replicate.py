@@ -176,7 +176,7 @@ def replicate(
 
     dice, own = Random(draw), finding.reported
     old = sorted(dice.sample(sorted(own), min(again, len(own))))
-    drawn = dice.sample(range(2**31), n_seeds + len(own))
+    drawn = dice.sample(range(10**6), n_seeds + len(own))
     new = [seed for seed in drawn if seed not in own][:n_seeds]
     head = f"{finding.title}\ndrawn with {draw}: {old} of the reported seeds, new {new}\n"
     lines, ending = _compared(finding, old, runs_of(old), tolerance)
@@ -218,7 +218,7 @@ def _compared(
 def _judged(finding: Finding, runs: Runs) -> tuple[list[str], tuple[str, str]]:
     """The table of the new seeds, and the verdict with its reason."""
     n, own, outcomes = len(runs["run"]), finding.reported.values(), []
-    lines = [f"{'':20s} own seeds   new seeds   of all seeds   claimed"]
+    lines = [f"{'':17s} own seeds  new seeds  of all seeds  claimed"]
     for words, name, statement in (
         ("claim", "run", finding.claim),
         ("control", "control", finding.control),
@@ -229,8 +229,8 @@ def _judged(finding: Finding, runs: Runs) -> tuple[list[str], tuple[str, str]]:
         low, high = least_share(right, n), 1 - least_share(n - right, n)
         outcomes.append(judged(right, n, share))
         lines.append(
-            f"{words:20s} {said:2d} of {len(own):2d}    {right:2d} of {n:2d}    "
-            f"{low:.2f} to {high:.2f}   {share:.2f}      {outcomes[-1]}"
+            f"{words:17s} {f'{said} of {len(own)}':10s} {f'{right} of {n}':10s} "
+            f"{low:.2f} to {high:.2f}  {share:.2f}     {outcomes[-1]}"
         )
     for name, results in runs.items():
         failed = [found for found in results if isinstance(found, str)]

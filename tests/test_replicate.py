@@ -95,7 +95,7 @@ def test_the_samples_are_told_apart(sample: str, verdict: str, words: str, draw:
     found = replicate(SAMPLES / sample, n_seeds=5, draw=draw)
     assert found.verdict == verdict, str(found)
     assert words in found.why
-    assert ("new seeds   of all" in found.table) == (sample != "fabricated")
+    assert ("new seeds  of all seeds" in found.table) == (sample != "fabricated")
     # Of their own seeds all three say the same.
     own = read_finding(SAMPLES / sample)
     assert all(own.claim.true_of(numbers["run"]) for numbers in own.reported.values())
@@ -105,7 +105,7 @@ def test_the_samples_are_told_apart(sample: str, verdict: str, words: str, draw:
 def test_noise_that_keeps_its_word_is_sound(tmp_path: Path) -> None:
     found = replicate(folder(tmp_path), draw=1)
     assert found.verdict == "sound"
-    assert re.search(r"claim +5 of  5 +5 of  5 +0\.55 to 1\.00 +0\.50 +holds", found.table)
+    assert re.search(r"claim +5 of 5 +5 of 5 +0\.55 to 1\.00 +0\.50 +holds", found.table)
     assert "Is the seed used?" not in found.table
     assert str(replicate(tmp_path, draw=1)) == str(found)
     assert str(replicate(tmp_path, draw=2)) != str(found)
@@ -127,6 +127,7 @@ def test_new_seeds_are_new_and_old_ones_are_reported(tmp_path: Path, monkeypatch
     new = [seed for name, seed in asked[8:] if name == "run"]
     assert len({*new}) == 3
     assert not {*new} & {*range(5)}
+    assert all(0 <= seed < 10**6 for seed in new)
     assert [seed for name, seed in asked[8:] if name == "control"] == new
 
 
