@@ -62,7 +62,11 @@ def rows_of(results: Path) -> dict[str, dict[str, str]]:
 
 
 def files_below(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 @pytest.fixture(scope="module", params=SAMPLE_OR_WHOLE)

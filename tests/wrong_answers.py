@@ -172,7 +172,12 @@ HW2 = [
         {"q5": 2},
         "this is the time of the plain loop",
     ),
-    Wrong("return abs(float(t))", "return t", {"q6": 2}, "has no negative eigenvalue"),
+    Wrong(
+        "return abs(float(t)) ** (2 * s)",
+        "return float(t) if s == 0.5 else abs(float(t)) ** (2 * s)",
+        {"q6": 2},
+        "has no negative eigenvalue",
+    ),
     Wrong(
         "number - 1 + (0.5 - before) / (now - before)",
         "float(number)",
@@ -186,7 +191,12 @@ HW2 = [
         {"q1": 3},
         "paper_agop uses",
     ),
-    Wrong("return abs(float(t))", "return t**2", {"q6": 2}, "this is the factor of the AGOP"),
+    Wrong(
+        "return abs(float(t)) ** (2 * s)",
+        "return abs(float(t)) ** s",
+        {"q6": 2},
+        "the AGOP grows by t²",
+    ),
 ]
 
 HW3 = [
