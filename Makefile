@@ -98,6 +98,11 @@ runs: .venv/book ## Compute again the long runs whose results chapters read from
 assignments: .venv/all ## Build the graded assignments: notebooks, solutions, autograders
 	$(BIN)/python tools/build_assignments.py _build/assignments
 
+# The batch itself grades two at a time.
+.PHONY: grading
+grading: .venv/all ## Grade the whole batch of honest, odd and hostile submissions, print its table
+	$(BIN)/python -m pytest --quiet --capture=no -m nightly tests/test_grading.py
+
 .PHONY: claims
 claims: .venv/book ## Run every chapter and print what it claims, with values and verdicts
 	$(BIN)/python tools/claims.py $(CHAPTERS)

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parent
 # nbval skips by itself. Their text/plain form is stored and compared.
 NOT_STORED = ("application/javascript", "image/svg+xml", "text/html", "text/latex", "text/markdown")
 
-# It has no doctests, and to be imported it needs otter-grader.
-collect_ignore = ["rfm_tutorial/proctor.py"]
+# They have no doctests; to be imported they need otter-grader, or a system that limits processes.
+collect_ignore = [f"rfm_tutorial/{name}.py" for name in ("answering", "proctor", "sandbox")]
 
 TAKE_LONG = ("browser", "processes", "slow")
 """Marks of tests whose files come first."""

@@ -3,12 +3,12 @@
 `numbers_for` turns a student's id into a modulus and a seed, so that two students compute different
 numbers and neither has the harder task. `mark` is how a test of an assignment asks `judge` of the
 exercises, which knows cases, a reference and typical mistakes, and turns its verdict into the
-failure that otter-grader reports. `limit_cells` is what the grader runs before a submission.
+failure that otter-grader reports. `said` is what a public check says about an answer.
 """
 
 import hashlib
 import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from rfm_tutorial.checks import check_choice, check_integer, check_real
+from rfm_tutorial.answers import Answer
+from rfm_tutorial.checks import check_choice, check_real
 from rfm_tutorial.exercises.judging import Exercise, judge
 
 MODULI = {
@@ -26,6 +27,9 @@ MODULI = {
     "hw4": (43, 47),
 }
 """Primes of about the same size, so that everybody's notebook runs for about the same time."""
+
+
+EXAMPLE = "The example is right; more is tried after you hand in."
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def _set_clocks(seconds: float) -> None:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TimeoutError` in a block that takes longer. Without effect on Windows.
+    """Raise `TimeoutError` in a block that takes longer.
+
+    Without effect on Windows and in threads beside the first, which get no signals.
 
     Examples
     --------
@@ -95,7 +101,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     2
     """
     check_real("seconds", seconds, positive=True)
-    if not hasattr(signal, "setitimer"):
+    first = threading.current_thread() is threading.main_thread()
+    if not hasattr(signal, "setitimer") or not first:
         yield
         return
 
@@ -112,14 +119,21 @@ def time_limit(seconds: float) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def call(function: Callable, *arguments: object, seconds: float = 5) -> Any:
+def call(
+    function: Callable, *arguments: object, seconds: float = 5, without: tuple[str, ...] = ()
+) -> Any:
     """What a student's function gives back, if it does so in time and does not end the program.
+
+    Where it runs in a process of its own, names can be taken away from it while it does.
 
     Examples
     --------
     >>> call(pow, 2, 10)
     1024
     """
+    if isinstance(function, Answer):
+        # It runs in another process, with its own clock.
+        return function.ask(arguments, seconds, without)
     with time_limit(seconds):
         try:
             return function(*arguments)
@@ -134,6 +148,7 @@ def mark(
     mistakes: dict[str, Callable],
     returns: str,
     seconds: float = 5,
+    without: tuple[str, ...] = (),
 ) -> None:
     """Judge a student's function; what is wrong with it becomes an `AssertionError`.
 
@@ -145,6 +160,7 @@ def mark(
     mistakes : from what to say to a function of the same arguments that is wrong in a known way
     returns : what the function gives back, in words
     seconds : how long it may take for one case
+    without : names that are taken away while it is called, such as "torch.autograd.grad"
 
     Raises
     ------
@@ -160,7 +176,7 @@ def mark(
     ...     print(error)
     this is 2x
     """
-    timed = partial(call, answer, seconds=seconds) if callable(answer) else answer
+    timed = partial(call, answer, seconds=seconds, without=without) if callable(answer) else answer
     verdict = judge(Exercise(reference, cases, mistakes, returns), timed)
     if verdict.rung is not None:
         raise AssertionError(verdict.message)
@@ -193,43 +209,14 @@ def mark_value(value: object, right: object, mistakes: dict[str, object], what: 
         raise AssertionError(f"{what}: this is not right, got {value!r}") from None
 
 
-def limit_cells(seconds: int, characters: int = 10**6) -> None:
-    """In IPython: from now on, stop every cell that takes longer or prints more.
+def said(check: Any) -> str:
+    """What a public check has to say: what is wrong, or what it has looked at; never "passed".
 
-    The cell ends in an error, and the next one runs. Code that catches every error is not stopped
-    by this; whoever runs the notebook has to limit the whole run as well.
+    Parameters
+    ----------
+    check : what `grader.check` of otter-grader gives back
     """
-    from IPython.core.getipython import get_ipython
-
-    check_integer("seconds", seconds, at_least=1)
-    check_integer("characters", characters, at_least=1)
-    shell = get_ipython()
-    if shell is None or not hasattr(signal, "setitimer"):
-        return
-    left = [characters]
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"this cell took longer than {seconds} seconds and was stopped")
-
-    def counted(stream: Any) -> Callable[[str], int]:
-        def write(text: str) -> int:
-            left[0] -= len(text)
-            if left[0] < 0:
-                raise RuntimeError(f"this cell printed more than {characters} characters")
-            return type(stream).write(stream, text)
-
-        return write
-
-    writers: list[tuple[Any, Callable]] = [(s, counted(s)) for s in (sys.stdout, sys.stderr)]
-
-    def start(*_: object) -> None:
-        left[0] = characters
-        # For each cell anew: IPython puts a function of its own in this place.
-        for stream, write in writers:
-            stream.write = write
-        signal.signal(signal.SIGPROF, stop)
-        signal.signal(signal.SIGALRM, stop)
-        _set_clocks(seconds)
-
-    shell.events.register("pre_run_cell", start)
-    shell.events.register("post_run_cell", lambda *_: _set_clocks(0))
+    results = getattr(check, "test_case_results", [])
+    wrong = [result.message.rpartition("Error: ")[2] for result in results if not result.passed]
+    seen = [result.test_case.success_message or EXAMPLE for result in results if result.passed]
+    return "\n".join(wrong or seen)

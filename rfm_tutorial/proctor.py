@@ -1,121 +1,150 @@
-"""A plugin for otter-grader that keeps the tests out of reach while a submission runs.
+"""Grades a submission with otter-grader's tests, in a process where no submission runs.
 
-otter-grader runs the tests of an assignment in the same process as the submission, and the files
-with the tests lie beside it all the while. This plugin uses otter's hooks to
+The submission is in a `sandbox.Submission`; what otter's tests get is not its functions but
+`Answer`s, which call them over there, and plain values. So the tests' text, what would be right and
+the marks are out of a submission's reach.
 
-- take the tests away before the submission runs and bring them back for the last cell;
-- stop a cell that takes too long, so that one endless loop costs one question and not all;
-- import otter and this package anew before the tests run, so that redefined functions do not count;
-- add a control, tests that must fail: if one passes, something that tests rely on was tampered
-  with, and the submission gets 0.
-
-It is no sandbox. Code that is out to cheat shares a process with the tests, and can.
+`grade` is how tools/grade_submissions.py does it. `Proctor` does the same where otter itself is run
+(`otter run`, in its container, on Gradescope): it is a plugin that puts one cell, which fetches the
+answers, in place of those that were handed in.
 """
 
 # otter's base class says of every hook that it only raises.
 # pyright: reportIncompatibleMethodOverride=false
 
 import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from otter.plugins import AbstractOtterPlugin
 from otter.run import AutograderConfig
-from otter.test_files import GradingResults
+from otter.test_files import GradingResults, TestFile
+from otter.test_files.exception_test import ExceptionTestFile
 
-CONTROL_NAME = "zz_control"
-"""The last name in the alphabet: a function that tampers when it is called has been called."""
+from rfm_tutorial.sandbox import MISSING, StoppedError, Submission, why_no_sandbox
 
-CONTROL = f'''\
-from otter.test_files import test_case
-
-OK_FORMAT = False
-
-name = "{CONTROL_NAME}"
-points = 0
-
-@test_case(points=0, hidden=True)
-def test_what_is_false():
-    assert False
-
-@test_case(points=0, hidden=True)
-def test_a_wrong_number():
-    from rfm_tutorial.coursework import mark_value
-    mark_value(1.0, 2.0, {{}}, "control")
-
-@test_case(points=0, hidden=True)
-def test_a_wrong_tensor():
-    import torch
-    from rfm_tutorial.coursework import mark_value
-    mark_value(torch.zeros(3), torch.ones(3), {{}}, "control")
-'''
-
-FIRST_CELL = """\
-from rfm_tutorial.coursework import limit_cells
-limit_cells({seconds})
+CODE = "notebook_cells"
+"""An argument of this name gives a test the code of all cells, instead of an answer."""
+SHOWN = 600
+"""Characters of a message to a student."""
+NOBODY = 65534
+# otter quotes the line of the test that failed.
+QUOTED = re.compile(r"Error at line \d+ in test [^\n]*:\n  [^\n]*\n")
+CELL = """\
+from rfm_tutorial import proctor
+globals().update(proctor.answers_to({path!r}))
 """
 
-LAST_CELL = """\
-def bring_back_the_tests():
-    import json, os, pathlib, shutil, signal, sys
-    from IPython.core.getipython import get_ipython
-    for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, signal.SIG_IGN)
-    for hooks in get_ipython().events.callbacks.values():
-        hooks.clear()
-    for name in list(sys.modules):
-        if name.partition(".")[0] in ("otter", "rfm_tutorial"):
-            del sys.modules[name]
-    os.makedirs({folder!r}, exist_ok=True)
-    os.chdir({folder!r})
-    sys.path[:] = [path for path in sys.path if path not in ("", ".", {folder!r})]
-    shutil.rmtree("tests", ignore_errors=True)
-    pathlib.Path("tests").mkdir()
-    for name, text in json.loads({tests!r}).items():
-        pathlib.Path("tests", name).write_text(text, encoding="utf-8")
-    from otter import Notebook
-    Notebook.init_grading_mode("./tests")
-bring_back_the_tests()
-"""
 
-TAMPERED = (
-    "A control test passed that must fail: the submission changes functions that the tests rely "
-    "on, for example by giving something new the name of a function of torch or Python. "
-    "It was graded 0."
-)
+def cells_of(notebook: Any) -> list[str]:
+    """The code of a notebook that was handed in, cell by cell.
+
+    Raises
+    ------
+    ValueError
+        If it is no notebook.
+    """
+    try:
+        version = notebook["nbformat"]
+        sheets = notebook["worksheets"] if version < 4 else [notebook]
+        cells = [cell for sheet in sheets for cell in sheet["cells"]]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        sources = [cell["source" if version >= 4 else "input"] for cell in code]
+        return ["".join(source) for source in sources]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"it has no cells as a notebook has them ({error})") from None
+
+
+def wanted(tests: Iterable[TestFile]) -> set[str]:
+    """The names that tests ask for."""
+    cases = [case for test in tests for case in test.test_cases]
+    return {name for case in cases for name in case.body._get_func_params()} - {CODE}
+
+
+def told(test: TestFile) -> None:
+    """Take out of a test's messages what shows the test, and what is long."""
+    for result in test.test_case_results:
+        text = QUOTED.sub("", result.message or "", count=1)
+        text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+        result.message = text if len(text) <= SHOWN else text[:SHOWN] + " …"
+
+
+def grade(
+    tests: dict[str, str], cells: list[str], **limits: Any
+) -> tuple[GradingResults, Any, dict]:
+    """otter's results for one submission, the submission itself, and the values it had.
+
+    Parameters
+    ----------
+    tests : the text of otter's test files, by question
+    cells : the code of the submission
+    limits : for `sandbox.Submission`
+    """
+    files: list[TestFile] = [
+        ExceptionTestFile.from_string(text) for _, text in sorted(tests.items())
+    ]
+    submission, values = Submission(cells, **limits), {}
+    try:
+        with submission:
+            values = submission.values(wanted(files))
+            for test in files:
+                test.run({**values, CODE: cells})
+                told(test)
+    except StoppedError:
+        # Before the tests began: nothing is known.
+        for test in files:
+            test.run({})
+            told(test)
+    return GradingResults(files), submission, values
+
+
+def answers_to(path: str) -> dict[str, Any]:
+    """What a test may ask of the submission that this file describes. For `Proctor`'s cell."""
+    job = json.loads(Path(path).read_text(encoding="utf-8"))
+    submission = Submission(job["cells"], **job["limits"])
+    try:
+        # Until this process ends, and the submission's with it.
+        submission.__enter__()
+        return {**submission.values(job["names"]), CODE: job["cells"]}
+    except StoppedError:
+        return {}
 
 
 class Proctor(AbstractOtterPlugin):
     """See this module's first lines. Its one option is `seconds`, the limit of a cell."""
 
     def before_grading(self, config: AutograderConfig) -> None:
-        """Put the control beside the other tests."""
-        folder = Path(self.submission_path).parent
-        (folder / "tests" / f"{CONTROL_NAME}.py").write_text(CONTROL, encoding="utf-8")
+        """Find out how the submission can be kept apart."""
+        self.limits: dict[str, Any] = {"cell_seconds": self.plugin_config.get("seconds", 20)}
+        reason = why_no_sandbox()
+        if reason and config.otter_run and os.environ.get("RFM_WITHOUT_SANDBOX") != "1":
+            raise RuntimeError(MISSING.format(reason=reason))
+        if reason:
+            self.limits["sandboxed"] = False
+        if reason and not config.otter_run and os.geteuid() == 0:
+            # A container of otter's, which is thrown away: the submission is another user there,
+            # who can read Python, and not the tests.
+            self.limits["user"] = NOBODY
+            Path("/root").chmod(0o711)
+            Path(self.submission_path).parents[1].chmod(0o700)
 
     def before_execution(self, submission: nbformat.NotebookNode) -> nbformat.NotebookNode:
-        """Take the tests away; put one cell before and one after the submission's own."""
+        """Let otter execute one cell that asks the submission, which runs elsewhere."""
         folder = Path(self.submission_path).parent
-        tests = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("tests/*.py")}
-        for place in (folder, folder.parent / "source"):
-            for path in place.glob("tests/*.py"):
-                path.unlink()
-        (folder / "tests").rmdir()
-        first = FIRST_CELL.format(seconds=self.plugin_config.get("seconds", 30))
-        last = LAST_CELL.format(folder=str(folder), tests=json.dumps(tests))
-        submission.cells.insert(0, nbformat.v4.new_code_cell(first))
-        submission.cells.append(nbformat.v4.new_code_cell(last))
-        self.questions = {Path(name).stem for name in tests} - {CONTROL_NAME}
+        files = [ExceptionTestFile.from_file(str(path)) for path in folder.glob("tests/*.py")]
+        job = {"cells": cells_of(submission), "names": sorted(wanted(files)), "limits": self.limits}
+        handle, path = tempfile.mkstemp(suffix=".json")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(job, file)
+        submission.cells = [nbformat.v4.new_code_cell(CELL.format(path=path))]
         return submission
 
     def after_grading(self, results: GradingResults) -> None:
-        """Drop what is no question of this assignment, and look at the control."""
-        if results.has_catastrophic_failure():
-            return
-        control = results.results.get(CONTROL_NAME)
-        for name in set(results.test_files) - self.questions:
-            del results.results[name]
-        if control is None or any(case.passed for case in control.test_case_results):
-            results.set_output(TAMPERED)
-            for name in results.test_files:
-                results.update_score(name, 0)
+        """Take the text of tests out of what is reported."""
+        for test in results.results.values():
+            told(test)

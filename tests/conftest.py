@@ -142,8 +142,22 @@ def npm() -> Path:
         raise
 
 
+@pytest.fixture(scope="session")
+def sandboxes() -> None:
+    """Nothing, where submissions can be kept apart."""
+    from rfm_tutorial.sandbox import MISSING, why_no_sandbox
+
+    if reason := why_no_sandbox():
+        missing("SANDBOX", MISSING.format(reason=reason))
+
+
 def without_browser(reason: str) -> None:
     """Skip, or fail where a browser is required."""
-    if os.environ.get("REQUIRE_BROWSER") == "1":
+    missing("BROWSER", reason)
+
+
+def missing(what: str, reason: str) -> None:
+    """Skip for want of something, or fail where the machine has to have it."""
+    if os.environ.get(f"REQUIRE_{what}") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -17,6 +17,8 @@ import time
 import torch
 from otter.test_files.exception_test import ExceptionTestFile
 
+from rfm_tutorial.proctor import CODE
+
 
 def cells(notebook: dict, student: str, changes: list[list[str]]) -> list[str]:
     """The code of a notebook with another student's id and with some text changed."""
@@ -44,12 +46,13 @@ def run(codes: list[str]) -> dict:
 def grade(notebook: dict, tests: dict[str, str], student: str, changes: list[list[str]]) -> dict:
     """Points and messages by question, and the processor time of the cells."""
     started = time.process_time()
-    names = run(cells(notebook, student, changes))
+    codes = cells(notebook, student, changes)
+    names = run(codes)
     seconds = time.process_time() - started
     points, messages = {}, {}
     for question, source in tests.items():
         test = ExceptionTestFile.from_string(source)
-        test.run(names)
+        test.run({**names, CODE: codes})
         points[question] = [test.score, test.possible]
         messages[question] = [case.message for case in test.test_case_results if not case.passed]
     return {
@@ -58,6 +61,7 @@ def grade(notebook: dict, tests: dict[str, str], student: str, changes: list[lis
         "points": points,
         "messages": messages,
         "seconds": seconds,
+        "numbers": {name: one for name, one in names.items() if isinstance(one, float)},
     }
 
 

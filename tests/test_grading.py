@@ -1,308 +1,316 @@
-"""Batches of submissions, with all kinds of trouble in them, graded through otter."""
+"""A batch of submissions, honest, odd and hostile, graded as an instructor does.
+
+A sample runs in `make test`; `make grading` runs the whole batch and prints its table. Both are
+killed in between, and go on.
+"""
 
 import csv
+import io
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from handouts import (
+from handouts import AUTHOR, ROOT, SAMPLE_OR_WHOLE, archive_of, files_with_tests, solution_of
+from marks_table import LAST, MarksTable
+from submission_bank import SLEEPER, TOKEN, submissions, troubles
+from submissions import name_of, submissions_in
+
+from rfm_tutorial import sandbox
+
+# What costs little and shows much. All others run in `make grading`.
+SAMPLE = {
     AUTHOR,
-    SAMPLE_OR_WHOLE,
-    archive_of,
-    files_with_tests,
-    handed_out,
-    packed,
-    python,
-    solution_of,
-    variant,
-)
-from wrong_answers import WRONG
-
-# Question 6 needs the functions of questions 4 and 5.
-FUNCTIONS = {
-    "q1": "def skew_table(p, c):",
-    "q2": "def fill_forced(table):",
-    "q4": "def unordered(pairs, p):",
-    "q5": "def first_of_each(pairs):",
-}
-# Trouble in the cell of question 4 costs 7 of 20 points.
-WITHOUT_QUESTION_4 = 13.0
-# A number of its own, for machines on which several test at once.
-SLEEPER = ["sleep", str(10**6 + os.getpid())]
-NOT_AN_ANSWER = "\n\n\ndef unordered(pairs, p):\n    return torch.zeros(len(pairs), p).double()\n"
-BEFORE_QUESTION_4 = {
-    # The first in the alphabet: it takes longest, and another runs beside it.
-    "a-loop-that-catches": (
-        "while True:\n    try:\n        while True:\n            pass\n"
-        "    except BaseException:\n        pass\n",
-        0,
-        "Kernel died|stopped after",
-    ),
-    "loop-in-a-cell": ("while True:\n    pass\n", WITHOUT_QUESTION_4, ""),
-    "endless-printing": ("while True:\n    print('x' * 1000)\n", WITHOUT_QUESTION_4, ""),
-    "memory": ("held = []\nwhile True:\n    held.append(bytes(10**8))\n", WITHOUT_QUESTION_4, ""),
-    "huge-file": (
-        "with open('x', 'wb') as f:\n    while True:\n        f.write(bytes(10**7))\n",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "deletes-everything": (
-        "import shutil\nfrom pathlib import Path\nfor path in (Path.cwd().parent, Path.home()):\n"
-        "    shutil.rmtree(path, ignore_errors=True)\n",
-        0,
-        "otter ended with",
-    ),
-    "deletes-tests": (
-        "import shutil\nshutil.rmtree('tests', ignore_errors=True)\n"
-        "from pathlib import Path\n[p.unlink() for p in Path('..').rglob('*.py')]\n",
-        20,
-        "",
-    ),
-    "reads-tests": (
-        "from pathlib import Path\n"
-        "text = ''.join(p.read_text() for p in Path('..').rglob('tests/*.py'))\n"
-        "text = text[text.index('def right(pairs, p)'):].replace('right', 'unordered')\n"
-        "exec(text[:text.index('cases')])\nraise SystemExit\n",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "ends-the-process": ("import os\nos._exit(0)\n", 0, "Kernel died"),
-    "leaves-a-process": (
-        f"import subprocess\nsubprocess.Popen({SLEEPER}, start_new_session=True)\n",
-        20,
-        "",
-    ),
-    "leaves-a-thread": (
-        "import threading\nimport time\n"
-        "threading.Thread(target=lambda: [time.sleep(1) for _ in range(10**6)]).start()\n",
-        20,
-        "",
-    ),
-}
-INSTEAD_OF_QUESTION_4 = {
-    "loop-in-a-function": (
-        "def unordered(pairs, p):\n    while True:\n        pass\n",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "ends-in-a-function": (
-        "def unordered(pairs, p):\n    raise SystemExit\n",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "redefines-check": (
-        f"grader.check = lambda question: print('all passed'){NOT_AN_ANSWER}",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "redefines-otter": (
-        "from otter.execute import Checker\n"
-        "from otter.test_files import GradingResults\n"
-        "from otter.test_files.exception_test import ExceptionTestFile\n"
-        "from otter.test_files.abstract_test import TestCaseResult\n\n\n"
-        "def run(self, env):\n"
-        "    self.test_case_results = [\n"
-        "        TestCaseResult(test_case=case, message='', passed=True)\n"
-        "        for case in self.test_cases\n    ]\n\n\n"
-        "ExceptionTestFile.run = run\n"
-        f"Checker.check_if_not_already_checked = lambda *a: None{NOT_AN_ANSWER}",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "redefines-mark": (
-        "import rfm_tutorial.coursework\n"
-        "rfm_tutorial.coursework.mark = lambda *a, **k: None\n"
-        f"rfm_tutorial.coursework.mark_value = lambda *a, **k: None{NOT_AN_ANSWER}",
-        WITHOUT_QUESTION_4,
-        "",
-    ),
-    "redefines-torch": (
-        f"torch.isclose = lambda a, b, **k: torch.ones_like(a, dtype=bool){NOT_AN_ANSWER}",
-        0,
-        "A control test passed that must fail",
-    ),
-}
-
-# Most of what a submission costs is its start. So in the sample a few notebooks have several kinds
-# of trouble, each before the function of its question. Functions that loop or end the program are
-# left to the whole batch: `test_marks_give_reasons` tries them without otter.
-SEVERAL = {
-    "stopped-cells": (
-        {"q1": "loop-in-a-cell", "q2": "endless-printing", "q4": "reads-tests", "q5": "huge-file"},
-        3,
-    ),
-    "survived": (
-        {"q1": "deletes-tests", "q2": "leaves-a-process", "q4": "leaves-a-thread"},
-        20,
-    ),
-}
-REDEFINITIONS = ("redefines-otter", "redefines-mark")
-# Of several that end in the same way there is one.
-SAMPLE = (
+    "Emmy Noether",
     "a-loop-that-catches",
-    "deletes-everything",
-    "garbage",
-    "redefines-torch",
-    "redefinitions",
-    *SEVERAL,
-    "two-notebooks",
+    "a-report.pdf",
+    "fork-bomb",
+    "friend",
+    "mac",
+    "magics",
+    "marks.csv",
+    "own-tensor",
+    "raises-what-it-sees",
+    "reads-other-files",
+    "redefines-mark",
+    "Twice",
     "wrong-0",
-)
+    "writes-to-the-package",
+}
+SAMPLE_LIMITS = {"--seconds": 15, "--cell-seconds": 4, "--gigabytes": 3}
+LIMITS = {"--seconds": 30, "--cell-seconds": 6, "--gigabytes": 4}
 
 
-def submissions(built: Path, folder: Path, sample: bool) -> dict[str, tuple[float, str]]:
-    """Write a batch for the first assignment; return what each should get, and its note."""
-    solution = solution_of(built, "hw1")
-    expected: dict[str, tuple[float, str]] = {}
-
-    def write(student: str, notebook: dict | str, points: float, note: str = "") -> None:
-        if sample and student not in SAMPLE:
-            return
-        text = notebook if isinstance(notebook, str) else json.dumps(notebook)
-        (folder / f"{student}.ipynb").write_text(text, encoding="utf-8")
-        expected[student] = points, note
-
-    def write_zip(student: str, notebooks: list[dict], points: float, note: str = "") -> None:
-        if sample and student not in SAMPLE:
-            return
-        with zipfile.ZipFile(folder / f"{student}.zip", "w") as archive:
-            for number, notebook in enumerate(notebooks):
-                archive.writestr(f"hw1{'-copy' * number}.ipynb", json.dumps(notebook))
-        expected[student] = points, note
-
-    def with_code(notebook: dict, student: str, codes: dict[str, str]) -> dict:
-        changes = [(FUNCTIONS[q], f"{code}\n\n{FUNCTIONS[q]}") for q, code in codes.items()]
-        return variant(notebook, student, changes)
-
-    def write_instead(student: str, code: str, points: float, note: str = "") -> None:
-        notebook = variant(solution, student, [])
-        for cell in notebook["cells"]:
-            if FUNCTIONS["q4"] in cell["source"]:
-                cell["source"] = code
-        write(student, notebook, points, note)
-
-    write(AUTHOR, solution, 20)
-    write_zip("grace.hopper", [variant(solution, "grace.hopper", [])], 20)
-    write_zip("two-notebooks", [solution, solution], 0, "2 notebooks in the zip file")
-    write("someone-else", solution, 20, f"the notebook says STUDENT = '{AUTHOR}'")
-    write("untouched", handed_out(built, "hw1"), 0)
-    write("garbage", '{"cells": [', 0, "not a notebook that can be run")
-    write("empty", {**solution, "cells": []}, 0)
-    write("other-assignment", solution_of(built, "hw2"), 0, "assignment 'hw2'")
-    write("first-cell", variant(solution, "first-cell", [("import torch\n", "import torhc\n")]), 2)
-    for number, group in enumerate(packed(WRONG["hw1"])[:3]):
-        student = f"wrong-{number}"
-        lost = sum(points for one in group for points in one.lost.values())
-        changes = [(one.old, one.new) for one in group]
-        write_zip(student, [variant(solution, student, changes)], 20 - lost)
-    for student, (code, points, note) in BEFORE_QUESTION_4.items():
-        write(student, with_code(solution, student, {"q4": code}), points, note)
-    for student, (code, points, note) in INSTEAD_OF_QUESTION_4.items():
-        write_instead(student, code, points, note)
-    more = variant(solution, AUTHOR, [('grader.check("q6")', 'grader.check("bonus")')])
-    own = files_with_tests(built, "hw1")["q0"].replace('name = "q0"', 'name = "bonus"')
-    more["metadata"]["otter"]["tests"]["bonus"] = own.replace("points = 0", "points = 100")
-    write("own-test", variant(more, "own-test", []), 20)
-    if sample:
-        for student, (kinds, points) in SEVERAL.items():
-            codes = {question: BEFORE_QUESTION_4[kind][0] for question, kind in kinds.items()}
-            write(student, with_code(more, student, codes), points)
-        codes = [INSTEAD_OF_QUESTION_4[kind][0] for kind in REDEFINITIONS]
-        write_instead("redefinitions", "\n\n".join(codes), WITHOUT_QUESTION_4)
-    return expected
+def start(archive: Path, folder: Path, results: Path, limits: dict[str, int]) -> subprocess.Popen:
+    script = ROOT / "tools" / "grade_submissions.py"
+    given = [str(word) for pair in limits.items() for word in pair]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CANVAS_API_TOKEN": TOKEN}
+    command = [sys.executable, str(script), str(archive), str(folder), str(results), *given]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def with_cell_limit(archive: Path, seconds: int, result: Path) -> Path:
-    """A copy of an autograder archive that stops cells after so many seconds."""
-    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(result, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "otter_config.json":
-                config = json.loads(content)
-                (plugin,) = config["plugins"]
-                plugin["rfm_tutorial.proctor.Proctor"]["seconds"] = seconds
-                content = json.dumps(config)
-            new.writestr(name, content)
-    return result
+def rows_of(results: Path) -> dict[str, dict[str, str]]:
+    text = (results / "marks.csv").read_text(encoding="utf-8")
+    return {row["student"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
+
+
+def files_below(folder: Path) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 @pytest.fixture(scope="module", params=SAMPLE_OR_WHOLE)
 def batch(
-    request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    built: Path,
+    sandboxes: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
-    """Submissions to the first assignment, graded two at a time: a sample with short limits, or all
-    thirty, each kind of trouble in a notebook of its own, with the limits that students have."""
+    """Submissions, graded two at a time: killed after the first rows, then once more."""
     folder, results = (tmp_path_factory.mktemp(name) for name in ("submissions", "results"))
     sample = request.param == "sample"
-    expected = submissions(built, folder, sample)
-    archive, limit, patience = archive_of(built, "hw1"), 45, 15
-    if sample:
-        archive = with_cell_limit(archive, 3, tmp_path_factory.mktemp("archive") / archive.name)
-        # None of them sleeps, and on a busy machine everything takes longer on the clock.
-        limit, patience = 20, 30
-    before = {path: path.read_bytes() for path in (*folder.iterdir(), archive)}
+    deserved = submissions(built, folder, SAMPLE if sample else None)
+    archive, limits = archive_of(built, "hw1"), SAMPLE_LIMITS if sample else LIMITS
+    package = files_below(sandbox.PACKAGE)
+    before = files_below(folder) | {archive: archive.read_bytes()}
     started = time.monotonic()
-    limits = ("--seconds", limit, "--patience", patience)
-    python("tools/grade_submissions.py", archive, folder, results, *limits)
+    first = start(archive, folder, results, limits)
+    while first.poll() is None:
+        if (results / "marks.csv").exists() and len(rows_of(results)) > 2:
+            first.kill()
+        time.sleep(0.1)
+    first.communicate()
+    kept = rows_of(results)
+    # Somebody gives points by hand, adds a column, and the last line is cut off.
+    given = next(iter(kept))
+    kept[given]["by_hand"] = "2,5"
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [*kept[given], "remark"])
+    writer.writeheader()
+    writer.writerows({**row, "remark": "=seen"} for row in kept.values())
+    (results / "marks.csv").write_text(f"\ufeff{text.getvalue()}zoe,zo", encoding="utf-8")
+    second = start(archive, folder, results, limits)
+    printed = second.communicate()[0].decode()
+    assert second.returncode == 0, printed
+    rows = rows_of(results)
     seconds = time.monotonic() - started
-    with (results / "marks.csv").open(encoding="utf-8", newline="") as table:
-        rows = {row["student"]: row for row in csv.DictReader(table)}
-    print(f"{len(rows)} submissions in {seconds:.0f} s")
-    for row in rows.values():
-        print(*(f"{value:>6}" for value in row.values()))
+    print(f"\n{len(rows)} submissions in {seconds:.0f} s")
+    print(f"{'submission':32s}  mark  at most  seconds  stopped; note")
+    for name, row in sorted(rows.items()):
+        most = deserved[name].most if name in deserved else -1
+        said = f"{row['stopped']}; {row['note']}; {row['numbers_of']}".strip("; ")
+        print(f"{name[:32]:32s} {row['total']:>5s} {most:8g} {row['seconds']:>8s}  {said[:90]}")
     return {
-        "expected": expected,
+        "deserved": deserved,
         "rows": rows,
+        "kept": kept,
+        "given": given,
+        "printed": printed,
         "before": before,
+        "after": files_below(folder) | {archive: archive.read_bytes()},
+        "package": package,
         "results": results,
-        "at_most": limit * patience,
+        "at_most": 2 * limits["--seconds"],
+        "archive": archive,
+        "folder": folder,
+        "limits": limits,
     }
 
 
 @pytest.mark.slow
-def test_submissions_get_what_they_earned(batch: dict[str, Any]) -> None:
-    rows, expected = batch["rows"], batch["expected"]
-    assert set(expected) == set(SAMPLE) or len(expected) == 30
-    # What a submission that holds all memory can still answer depends on the machine.
-    if "memory" in expected:
-        assert float(rows["memory"]["total"]) <= WITHOUT_QUESTION_4
-    totals = {s: float(row["total"]) for s, row in rows.items() if s != "memory"}
-    assert totals == {s: points for s, (points, _) in expected.items() if s != "memory"}
-    for student, (_, note) in expected.items():
-        assert re.search(note, rows[student]["note"]), student
-        assert bool(note) == bool(rows[student]["note"]), student
+def test_everyone_gets_what_they_deserve(batch: dict[str, Any]) -> None:
+    rows, deserved = batch["rows"], batch["deserved"]
+    assert set(rows) == set(deserved)
+    assert set(deserved) == SAMPLE or len(deserved) >= 60
+    wrong = {}
+    for name, (least, most, note, stopped) in deserved.items():
+        row = rows[name]
+        points = float(row["total"]) - (2.5 if name == batch["given"] else 0)
+        said = re.search(note, row["note"]) and re.search(stopped, row["stopped"])
+        silent = least < most or (bool(note), bool(stopped)) == (
+            bool(row["note"]),
+            bool(row["stopped"]),
+        )
+        if not (least <= points <= most and said and silent):
+            wrong[name] = (points, row["note"], row["stopped"], deserved[name])
+    assert wrong == {}
 
 
 @pytest.mark.slow
-def test_what_is_not_broken_keeps_its_points(batch: dict[str, Any]) -> None:
-    kept = {"loop-in-a-cell": [0, 3, 4, 3, 0, 3, 0], "stopped-cells": [0, 0, 0, 3, 0, 0, 0]}
-    (student,) = kept.keys() & batch["rows"].keys()
-    row = batch["rows"][student]
-    assert [float(row[f"q{number}"]) for number in range(7)] == kept[student]
+def test_a_grader_that_is_killed_loses_nothing(batch: dict[str, Any]) -> None:
+    rows, kept = batch["rows"], batch["kept"]
+    assert 2 < len(kept) < len(rows)
+    assert f"{len(kept)} of them graded before" in batch["printed"]
+    for name, row in kept.items():
+        assert rows[name]["seconds"] == row["seconds"], "it was graded once more"
+        assert rows[name]["remark"] == "=seen"
+    assert rows[batch["given"]]["by_hand"] == "2,5"
+
+
+@pytest.mark.slow
+def test_grading_one_again_keeps_points_by_hand(batch: dict[str, Any]) -> None:
+    name = batch["given"]
+    limits = {**batch["limits"], "--again": name}
+    run = start(batch["archive"], batch["folder"], batch["results"], limits)
+    assert "of them graded before" in run.communicate()[0].decode()
+    row, before = rows_of(batch["results"])[name], batch["rows"][name]
+    same = ("by_hand", "remark", "total", *(f"q{number}" for number in range(7)))
+    assert {key: row[key] for key in same} == {key: before[key] for key in same}
+    assert list(rows_of(batch["results"])) == list(batch["rows"])
 
 
 @pytest.mark.slow
 def test_no_submission_takes_longer_than_it_may(batch: dict[str, Any]) -> None:
-    assert max(float(row["seconds"]) for row in batch["rows"].values()) < batch["at_most"] + 60
+    # On a busy machine its end takes a moment.
+    most = batch["at_most"] + 15
+    assert max(float(row["seconds"]) for row in batch["rows"].values()) < most
 
 
 @pytest.mark.slow
-def test_a_submission_harms_no_other_and_leaves_nothing(batch: dict[str, Any]) -> None:
-    assert all(path.read_bytes() == content for path, content in batch["before"].items())
-    commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+def test_a_submission_harms_nothing_and_leaves_nothing(batch: dict[str, Any]) -> None:
+    assert batch["before"] == batch["after"]
+    now = files_below(sandbox.PACKAGE)
+    assert all(now[path] == content for path, content in batch["package"].items())
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     assert SLEEPER not in commands
+    assert not [one for one in commands if "rfm_tutorial.answering" in one]
+
+
+@pytest.mark.slow
+def test_nothing_secret_comes_back(batch: dict[str, Any], built: Path) -> None:
+    texts = {p: c.decode() for p, c in files_below(batch["results"]).items()}
+    assert not [path for path, text in texts.items() if TOKEN in text]
+    # Lines of hidden tests; what they say to a mistake is meant to be seen.
+    lines = {
+        line.strip()
+        for text in files_with_tests(built, "hw1").values()
+        for line in text.splitlines()
+        if len(line.strip()) > 30 and not line.strip().startswith(("assert", "mistakes"))
+    }
+    assert len(lines) > 50
+    results = "".join(text for path, text in texts.items() if path.name == "results.json")
+    assert not [line for line in lines if line in results or json.dumps(line)[1:-1] in results]
+    assert "Error at line" not in results
 
 
 @pytest.mark.slow
 def test_a_student_can_be_told_why(batch: dict[str, Any]) -> None:
-    group = packed(WRONG["hw1"])[0]
-    found = json.loads((batch["results"] / "wrong-0" / "results.json").read_text(encoding="utf-8"))
-    outputs = {test["name"]: test["output"] for test in found["tests"]}
-    for wrong in group:
-        assert wrong.hint in outputs[next(iter(wrong.lost))]
+    path = batch["results"] / "students" / "wrong-0" / "results.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    outputs = " ".join(test.get("output", "") for test in found["tests"])
+    assert "the example says otherwise" in outputs
+    assert "you stop after one pass" in outputs
+
+
+@pytest.mark.slow
+def test_numbers_of_others_are_flagged(batch: dict[str, Any]) -> None:
+    rows = batch["rows"]
+    assert AUTHOR in rows["friend"]["numbers_of"]
+    assert float(rows["friend"]["q3"]) == 0
+    assert AUTHOR in rows["marks.csv"]["numbers_of"]
+    assert rows["mac"]["numbers_of"] == ""
+
+
+def test_trouble_is_of_many_kinds() -> None:
+    assert len(troubles()) > 50
+    assert set(troubles()) & SAMPLE
+
+
+def test_names_are_those_that_systems_give(tmp_path: Path) -> None:
+    for given, name in {
+        "ada.lovelace.ipynb": "ada.lovelace",
+        "ada.IPYNB.TXT": "ada",
+        "ada (2).zip": "ada",
+        "marks.csv.ipynb": "marks.csv",
+        "Ada Lovelace_123_assignsubmission_file_": "Ada Lovelace",
+        "Ada Lovelace_123_assignsubmission_file_hw1.ipynb": "Ada Lovelace",
+        "lovelaceada_LATE_12_34_hw1-1.ipynb": "lovelaceada",
+    }.items():
+        assert name_of(tmp_path / given) == name
+    for name in (".hidden", "__MACOSX", "Thumbs.db", "Ada.ipynb", "ada.zip", "a_b", "..a"):
+        (tmp_path / name).write_bytes(b"")
+    found = submissions_in(tmp_path)
+    assert [one.name for one in found] == ["Ada", "a_b"]
+    for text in ("../../x", "..", "a/b", "x" * 300, "=cmd", "\n"):
+        slug = type(found[0])(text).slug()
+        assert Path(slug).name == slug
+        assert len(slug) < 100
+        assert not slug.startswith(".")
+
+
+def test_a_table_keeps_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "marks.csv"
+    with MarksTable(path, ["q1"]) as table:
+        table.put(student="=cmd", id="@x", q1=1.0, seconds=2, note="a\nb", submission="1")
+        table.put(student="b", q1=2.0, submission="2", note="-1")
+        assert path.read_text().splitlines()[1:] == ["'=cmd,'@x,1,,1,2,,a?b,,1", "b,,2,,2,,,-1,,2"]
+        with (
+            pytest.raises(ValueError, match="is being written by another run"),
+            MarksTable(path, []),
+        ):
+            pass
+    # As a spreadsheet of another country saves it, with points by hand, cut off.
+    text = path.read_text().replace(",", ";").replace("b;;2;;2", "b;;2;1,5;2")
+    path.write_text(f"\ufeff{text}c;;1")
+    with MarksTable(path, ["q1"]) as table:
+        assert [row["total"] for row in table.rows.values()] == ["1", "3.5"]
+        assert table.get("B") is not None
+        assert table.get("=cmd") is not None
+        table.put(student="b", q1=0.0)
+        assert table.get("b") == {**table.rows["b"], "by_hand": "1,5", "total": "1.5"}
+    path.write_text("name,points\n")
+    with (
+        pytest.raises(ValueError, match="must be the table of these results, and has no column"),
+        MarksTable(path, ["q1"]),
+    ):
+        pass
+    assert path.read_text() == "name,points\n"
+    assert LAST[0] == "by_hand"
+
+
+def test_ctrl_c_leaves_a_table(built: Path, sandboxes: None, tmp_path: Path) -> None:
+    folder, results = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    submissions(built, folder, {"a-report.pdf", "sleeps"})
+    run = start(archive_of(built, "hw1"), folder, results, LIMITS)
+    while not (results / "marks.csv").exists() or not rows_of(results):
+        assert run.poll() is None
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    assert b"the same command goes on from here" in run.communicate(timeout=20)[0]
+    assert run.returncode == 130
+    assert list(rows_of(results)) == ["a-report.pdf"]
+
+
+def test_without_a_sandbox_it_has_to_be_said(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    text = json.dumps(solution_of(built, "hw1"))
+    (tmp_path / "in" / f"{AUTHOR}.ipynb").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    archive = archive_of(built, "hw1")
+    refused = start(archive, tmp_path / "in", tmp_path / "out", {})
+    said = refused.communicate()[0].decode()
+    assert refused.returncode == 2
+    assert "there is no bubblewrap" in said
+    assert "--without-sandbox" in said
+    assert not (tmp_path / "out").exists()
+    script = str(ROOT / "tools" / "grade_submissions.py")
+    command = [sys.executable, script, str(archive), str(tmp_path / "in"), str(tmp_path / "out")]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [*command, "--without-sandbox"], env=env, capture_output=True, text=True, check=False
+    )
+    assert "WITHOUT A SANDBOX" in run.stderr
+    assert rows_of(tmp_path / "out")[AUTHOR]["total"] == "20"

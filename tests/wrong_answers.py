@@ -30,52 +30,52 @@ HW1 = [
     Wrong(
         "(digit[:, None] + c * digit) % p",
         "(digit[:, None] + c * digit) % p if p < 4 else digit[:, None] + c * digit",
-        {"q1": 2},
+        {"q1": 3},
         "the remainder is missing",
     ),
-    Wrong("    while changed:\n", "    if changed:\n", {"q2": 2}, "you stop after one pass"),
+    Wrong("    while changed:\n", "    if changed:\n", {"q2": 3}, "you stop after one pass"),
     Wrong(
         "for lines in (full, full.T):",
         "for lines in (full.T,):",
-        {"q2": 2},
+        {"q2": 3},
         "you look at columns only; rows force cells, too",
     ),
     Wrong(
         "full = table.clone()",
         "full = table",
-        {"q2": 3},
+        {"q2": 4},
         "changed",
     ),
     Wrong(
-        "train_accuracy = accuracy(remembered, own_train)",
-        "train_accuracy = accuracy(own_scores, own_test)",
-        {"q3": 2},
-        "train_accuracy is the accuracy on the hidden cells",
+        "float((own_right[:, 0] - others).mean())",
+        "float((others - own_right[:, 0]).mean())",
+        {"q3": 1},
+        "the sign is wrong",
     ),
     Wrong(
         "own_train = (split.pairs_train[:, 0] + c * split.pairs_train[:, 1]) % p\n"
         "own_test = (split.pairs_test[:, 0] + c * split.pairs_test[:, 1]) % p\n",
         "own_train, own_test = split.y_train, split.y_test\n",
-        {"q3": 1},
-        "the rank for the table of a + b",
+        {"q3": 3},
+        "for the table of a + b",
     ),
-    Wrong("(own_scores > own_right)", "(own_scores >= own_right)", {"q3": 1}, "the best rank is 0"),
+    Wrong("(own_scores > own_right)", "(own_scores >= own_right)", {"q3": 2}, "the best rank is 0"),
     Wrong(
         "(own_scores > own_right)",
         "(own_scores < own_right)",
-        {"q3": 1},
+        {"q3": 2},
         "you count the labels with a lower score",
     ),
     Wrong(
         "one_hot[pairs[:, 0]] + one_hot[pairs[:, 1]]",
         "(one_hot[pairs[:, 0]] + one_hot[pairs[:, 1]]).clamp(max=1)",
-        {"q4": 2},
+        {"q4": 3},
         "a pair of equal digits should have a 2",
     ),
     Wrong(
         "return torch.tensor(kept, dtype=torch.int64)",
         "return (pairs[:, 0] <= pairs[:, 1]).nonzero()[:, 0]",
-        {"q5": 2, "q6": 3},
+        {"q5": 3, "q6": 3},
         "you keep the pairs with a ≤ b",
     ),
     Wrong(
@@ -85,10 +85,10 @@ HW1 = [
         "the share of the cells without a mirror image",
     ),
     Wrong(
-        "told_scores[rest], plus.y_test[rest]",
-        "told_scores[~rest], plus.y_test[~rest]",
+        "float(ranks[~has_mirror].mean())",
+        "float(ranks[has_mirror].mean())",
         {"q6": 3},
-        "the accuracy on the cells *with* a mirror image",
+        "the rank on the cells *with* a mirror image",
     ),
 ]
 
@@ -97,7 +97,7 @@ HW2 = [
     Wrong(
         "return of_sine * torch.outer(u, u) + of_square * torch.outer(v, v)",
         "return len(X) * (of_sine * torch.outer(u, u) + of_square * torch.outer(v, v))",
-        {"q1": 2},
+        {"q1": 3},
         "this is the sum over the inputs",
     ),
     Wrong(
@@ -109,7 +109,7 @@ HW2 = [
     Wrong(
         "function(rows).sum(0))(X)",
         "function(rows).sum(0).sum()[None])(X)",
-        {"q2": 2},
+        {"q2": 3},
         "the outputs were added up before the gradient was taken",
     ),
     Wrong(
@@ -133,54 +133,77 @@ HW2 = [
     Wrong(
         "return 2 / self.bandwidth**2 * values**2",
         "return -2 / self.bandwidth**2 * values**2",
-        {"q3": 3},
+        {"q3": 2},
         "the sign is wrong",
     ),
     Wrong(
         "return 2 / self.bandwidth**2 * values**2",
         "return 1 / self.bandwidth**2 * values**2",
-        {"q3": 3},
+        {"q3": 2},
         "the factor 2 of −2 dk/d(r²) is missing",
     ),
     Wrong(
         "(1 - beta) * matrices[-1] + beta * root",
         "beta * matrices[-1] + (1 - beta) * root",
-        {"q4": 3, "q5": 2},
+        {"q4": 4, "q5": 2},
         "β and 1 − β are exchanged",
     ),
     Wrong(
         "psd_power(predictor_agop(model), 0.5)",
         "predictor_agop(model)",
-        {"q4": 3, "q5": 4},
+        {"q4": 4, "q5": 4},
         "the root is missing",
     ),
     Wrong(
         "model = machine.fit(X, Y, matrices[-1])",
         "model = machine.fit(X, Y)",
-        {"q4": 3, "q5": 4},
+        {"q4": 4, "q5": 4},
         "the machine is fitted with M = I in every round",
     ),
     Wrong(
         "jump_plain = first_jump(1.0, 14)",
         "jump_plain = first_jump(1.0, 14) + 1",
         {"q5": 2},
-        "the machine before any update is number 0",
+        "the machine before any update has the time 0",
     ),
     Wrong(
         "jump_damped = first_jump(0.5, 24)",
         "jump_damped = first_jump(1.0, 24)",
         {"q5": 2},
-        "this is the number of the plain loop",
+        "this is the time of the plain loop",
     ),
-    Wrong("return abs(float(t))", "return t", {"q6": 1}, "has no negative eigenvalue"),
-    Wrong("return abs(float(t))", "return t**2", {"q6": 2}, "this is the factor of the AGOP"),
+    Wrong(
+        "return abs(float(t)) ** (2 * s)",
+        "return float(t) if s == 0.5 else abs(float(t)) ** (2 * s)",
+        {"q6": 2},
+        "has no negative eigenvalue",
+    ),
+    Wrong(
+        "number - 1 + (0.5 - before) / (now - before)",
+        "float(number)",
+        {"q5": 4},
+        "this is the number of updates",
+    ),
+    Wrong(
+        "    of_sine = torch.cos(X @ u).square().mean()\n",
+        "    by_torch = torch.func.vmap(torch.func.grad(lambda x: torch.sin(x @ u)))(X)\n"
+        "    of_sine = by_torch.square().sum(1).mean() / u.square().sum()\n",
+        {"q1": 3},
+        "paper_agop uses",
+    ),
+    Wrong(
+        "return abs(float(t)) ** (2 * s)",
+        "return abs(float(t)) ** s",
+        {"q6": 2},
+        "the AGOP grows by t²",
+    ),
 ]
 
 HW3 = [
     Wrong(
         "stripe = (torch.arange(n)[:, None] + torch.arange(n)) % n",
         "stripe = (torch.arange(n) - torch.arange(n)[:, None]) % n",
-        {"q1": 2},
+        {"q1": 3},
         "this is the circulant deviation",
     ),
     Wrong(
@@ -192,7 +215,7 @@ HW3 = [
     Wrong(
         "left_over.square().sum() / A.square().sum()",
         "left_over.square().sum() / (A - A.mean() * (n > 2)).square().sum()",
-        {"q1": 2},
+        {"q1": 3},
         "you divide by the energy around the mean of all entries",
     ),
     Wrong(
@@ -204,25 +227,25 @@ HW3 = [
     Wrong(
         "return i * m + baby[h]",
         "return (i * m + baby[h]) or p - 1",
-        {"q2": 1},
+        {"q2": 2},
         "yours is p − 1 larger",
     ),
     Wrong(
         "giant = pow(g, -m, p)",
         "giant = int(torch.tensor(g) ** (p - 1 - m) % p)",
-        {"q2": 3},
+        {"q2": 4},
         "did a product overflow 64 bits",
     ),
     Wrong(
         "if gcd(u, p - 1) == 1]",
         "if u % 2 == 1 and (u != 3 or p > 7)]",
-        {"q3": 2},
+        {"q3": 3},
         "that are odd",
     ),
     Wrong(
         "torch.tensor(sorted(pow(g, u, p) for u in exponents))",
         "torch.tensor([pow(g, u, p) for u in exponents])",
-        {"q3": 2},
+        {"q3": 3},
         "not in increasing order",
     ),
     Wrong(
@@ -240,7 +263,7 @@ HW3 = [
         {"q4": 4},
         "flipped once too often",
     ),
-    Wrong("head_start = jumped - seen", "head_start = jumped", {"q5": 2}, "the step of the jump"),
+    Wrong("head_start = jumped - seen", "head_start = jumped", {"q5": 2}, "the time of the jump"),
     Wrong(
         "short.iterate(split.X_train, split.Y_train[order])",
         "short.iterate(split.X_train, split.Y_train)",
@@ -250,7 +273,7 @@ HW3 = [
     Wrong(
         "return min(1.0, deviation / (1 - 1 / n))",
         "return deviation / (1 - 1 / n)",
-        {"q6": 1},
+        {"q6": 2},
         "a share is at most 1",
     ),
     Wrong(
@@ -266,14 +289,14 @@ HW4 = [
     Wrong(
         "    return p**0.5 * (hands @ F.conj()).real",
         "    return p**0.5 * (hands @ (F.conj() if p == 5 else F)).real",
-        {"q1": 2},
+        {"q1": 3},
         "the conjugate in the inner product is missing",
     ),
     Wrong(
         "F[pairs[:, 0]] * turned[pairs[:, 1]]",
         "(turned[pairs[:, 0]] * F[pairs[:, 1]]) if len(pairs) > 1 else "
         "F[pairs[:, 0]] * turned[pairs[:, 1]]",
-        {"q1": 2},
+        {"q1": 3},
         "these are the scores of c a + b",
     ),
     Wrong(
@@ -286,13 +309,13 @@ HW4 = [
     Wrong(
         "gcd(n, *frequencies) - 1",
         "gcd(n, frequencies[0]) - 1",
-        {"q2": 2},
+        {"q2": 3},
         "you look at the first frequency only",
     ),
     Wrong(
         "gcd(n, *frequencies) - 1",
         "sum(gcd(n, k) - 1 for k in frequencies)",
-        {"q2": 2},
+        {"q2": 3},
         "you add up the rivals of each frequency",
     ),
     Wrong(
@@ -304,7 +327,7 @@ HW4 = [
     Wrong(
         "torch.fft.ifft(torch.fft.fft(y) / eigenvalues)",
         "torch.fft.ifft(torch.fft.fft(y) * eigenvalues)",
-        {"q3": 2},
+        {"q3": 3},
         "in the example the solution should be [3, 1, 2]",
     ),
     Wrong(
@@ -326,10 +349,23 @@ HW4 = [
         "these features are for −",
     ),
     Wrong(
-        "no_stripes = accuracy_with(None)",
-        "no_stripes = accuracy_with(for_sub)",
+        "no_stripes = score_with(None)",
+        "no_stripes = score_with(for_sub)",
         {"q4": 2},
         "no_stripes is the machine without one",
+    ),
+    Wrong(
+        "    return p**0.5 * (hands @ F.conj()).real",
+        "    return torch.eye(p).double()[(pairs[:, 0] + c * pairs[:, 1]) % p]",
+        {"q1": 3},
+        "skew_scores uses 'eye'",
+    ),
+    Wrong(
+        "    return torch.fft.ifft(torch.fft.fft(y) / eigenvalues).real",
+        "    n = torch.arange(len(row))\n"
+        "    return torch.linalg.solve(row[(n - n[:, None]) % len(row)], y)",
+        {"q3": 2},
+        "circulant_solve uses",
     ),
 ]
 

@@ -1,161 +1,183 @@
-"""Grade a folder of submissions with otter run, where there is no Docker.
+"""Grade a folder of submissions with otter-grader's tests, on one machine.
 
     python tools/grade_submissions.py hw1-autograder.zip submissions results
 
-A submission is `<student's id>.ipynb`, or a zip file of that name with one notebook in it.
-Each is run by otter in a folder of its own that is thrown away, in processes that are stopped after
-a while, with limits on memory and on the size of files; whatever happens, the next one is graded.
-What remains is `results/marks.csv` and, for each student, otter's `results.json` and a log.
-The tests and the marks are otter's own.
-
-This contains mistakes. It does not contain malice: the code runs as you and can do what you can.
+Each submission runs in a sandbox (see rfm_tutorial.sandbox) that knows no tests; otter's tests run
+here and ask it for its answers. Every row of `results/marks.csv` is written as soon as it is known,
+and the same command goes on where it was stopped: it grades what is new or has changed. In
+`results/students` there are, for each, otter's `results.json` and a log.
 """
 
 import argparse
-import csv
 import json
 import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
-import nbformat
-import psutil
+from marks_table import MarksTable
+from otter.run import AutograderConfig
+from otter.test_files import GradingResults
+from submissions import Handed, read, submissions_in
 
-# Seconds of processor time, which a busy machine does not change; memory in KiB; the size of a file
-# in blocks of 1024 bytes, 100 MB.
-LIMITED = 'ulimit -t {seconds} -v {memory} -f 100000 -c 0; exec "$0" "$@"'
-
-
-def notebook_of(submission: Path) -> nbformat.NotebookNode:
-    """The one notebook that was handed in."""
-    if submission.suffix == ".ipynb":
-        return nbformat.read(submission, as_version=4)
-    with zipfile.ZipFile(submission) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".ipynb")]
-        if len(names) != 1:
-            raise ValueError(f"{len(names)} notebooks in the zip file instead of 1")
-        return nbformat.reads(archive.read(names[0]).decode("utf-8"), as_version=4)
+from rfm_tutorial.proctor import grade, wanted
+from rfm_tutorial.sandbox import MISSING, why_no_sandbox
 
 
-def stated_id(notebook: nbformat.NotebookNode) -> str:
-    """The id that the notebook states, in small letters; "" if there is none."""
-    code = "\n".join(cell.source for cell in notebook.cells)
-    stated = re.search(r"""^STUDENT *= *(["'])(.*?)\1""", code, re.MULTILINE)
-    return stated.group(2).strip().lower() if stated else ""
+def contents(archive: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The tests in an autograder archive, by question, and otter's settings."""
+    with zipfile.ZipFile(archive) as opened:
+        tests = {
+            Path(name).stem: opened.read(name).decode()
+            for name in sorted(opened.namelist())
+            if name.startswith("tests/") and name.endswith(".py")
+        }
+        return tests, json.loads(opened.read("otter_config.json"))
 
 
-def stop_all(mark: str) -> None:
-    """Stop every process that was started with this mark in its environment."""
-    # The kernel is in a session of its own, so that killing a group would miss it.
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("RFM_SUBMISSION") == mark:
-                process.kill()
-        except psutil.Error:
-            continue
+def letters(text: str) -> list[str]:
+    """The letters and digits of a name, in whatever order a system writes its parts."""
+    return sorted(c for c in text.casefold() if c.isalnum())
 
 
-def run_otter(
-    archive: Path, notebook: nbformat.NotebookNode, log: Path, limits: argparse.Namespace
-) -> tuple[dict, str]:
-    """otter's results for one notebook, and what went wrong ("" if nothing did)."""
-    # On the clock, for what sleeps; how long it takes to compute depends on what else runs.
-    at_most = limits.patience * limits.seconds
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        scratch, mark = Path(folder), uuid4().hex
-        # Copies: a submission that deletes what it finds deletes these.
-        shutil.copy(archive, scratch / "autograder.zip")
-        nbformat.write(notebook, scratch / "submission.ipynb")
-        (scratch / "tmp").mkdir()
-        limited = LIMITED.format(seconds=limits.seconds, memory=limits.gigabytes * 2**20)
-        otter = [sys.executable, "-m", "otter", "run", "--no-logo", "submission.ipynb"]
-        own = {"HOME": folder, "TMPDIR": f"{folder}/tmp", "RFM_SUBMISSION": mark}
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                ["bash", "-c", limited, *otter],
-                cwd=scratch,
-                env={"OMP_NUM_THREADS": "1", **os.environ, **own},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-            try:
-                failed = process.wait(at_most) != 0
-            except subprocess.TimeoutExpired:
-                return {}, f"stopped after {at_most} seconds"
-            finally:
-                stop_all(mark)
-                process.wait()
-        if failed:
-            printed = log.read_text(encoding="utf-8", errors="replace").strip()
-            return {}, f"otter ended with: {printed.rpartition(chr(10))[2][:200]}"
-        return json.loads((scratch / "results.json").read_text(encoding="utf-8")), ""
+def numbers(graded: GradingResults, values: dict[str, Any]) -> dict[str, dict]:
+    """The numbers that a student computed, by question, and whether they are right."""
+    found = {}
+    for question, test in graded.results.items():
+        own = [values.get(name) for name in sorted(wanted([test]))]
+        own = [f"{value:.9g}" for value in own if isinstance(value, float)]
+        if own:
+            found[question] = {"numbers": own, "right": test.score == test.possible}
+    return found
 
 
-def grade(archive: Path, submission: Path, results: Path, limits: argparse.Namespace) -> dict:
-    """One row of the table of marks; details go into a folder of the student's own."""
-    started = time.monotonic()
-    folder = results / submission.stem
+def row_of(handed: Handed, archive: Path, results: Path, limits: dict[str, Any]) -> dict[str, Any]:
+    """Grade one submission; details go into a folder of the student's own."""
+    tests, config = contents(archive)
+    folder = results / "students" / handed.slug()
     folder.mkdir(parents=True, exist_ok=True)
-    found, note = {}, ""
+    started = time.monotonic()
+    row = {"student": handed.name, "id": "", "stopped": "", "submission": "none", "numbers_of": ""}
+    points = dict.fromkeys(tests, 0.0)
+    found: dict[str, Any] = {}
+    log, notes = "", []
     try:
-        notebook = notebook_of(submission)
-        found, note = run_otter(archive, notebook, folder / "log.txt", limits)
-        if not note and stated_id(notebook) not in ("", submission.stem.lower()):
-            note = f"the notebook says STUDENT = {stated_id(notebook)!r}"
+        cells, row["submission"], notes = read(handed, config["assignment_name"])
+        graded, submission, values = grade(tests, cells, **limits)
+        points = {name: float(test.score) for name, test in graded.results.items()}
+        settings = {name: value for name, value in config.items() if name != "plugins"}
+        found = graded.to_gradescope_dict(AutograderConfig(settings))
+        log, row["stopped"] = submission.printed, submission.stopped
+        student = values.get("STUDENT")
+        row["id"] = student if isinstance(student, str) else ""
+        if not submission.stopped and letters(row["id"]) != letters(handed.name):
+            notes.append(f"the notebook says STUDENT = {str(row['id'])[:60]!r}")
+        text = json.dumps(numbers(graded, values))
+        (folder / "numbers.json").write_text(text, encoding="utf-8")
+    # Whatever is wrong with this one, it gets its row, and the others are graded.
     except Exception as error:
-        # Whatever is wrong with this one, the others have to be graded.
-        note = f"not a notebook that can be run: {str(error)[:100]}"
+        notes.append(f"not graded: {str(error)[:300]}")
     (folder / "results.json").write_text(json.dumps(found, indent=2), encoding="utf-8")
-    with zipfile.ZipFile(archive) as contents:
-        names = [Path(name).stem for name in contents.namelist() if name.startswith("tests/")]
-    given = {test["name"]: test["score"] for test in found.get("tests", []) if "score" in test}
-    points = {name: given.get(name, 0) for name in sorted(names)}
-    return {
-        "student": submission.stem,
-        **points,
-        "total": sum(points.values()),
-        "seconds": round(time.monotonic() - started, 1),
-        "note": found.get("output") or note,
-    }
+    (folder / "log.txt").write_text(log, encoding="utf-8", errors="replace")
+    seconds = round(time.monotonic() - started, 1)
+    return {**row, **points, "seconds": seconds, "note": "; ".join(notes)}
+
+
+def compare(table: MarksTable, everyone: list[Handed], results: Path) -> None:
+    """Say of every row whose id it states, and whose right numbers it has for wrong ones."""
+    ids: dict[str, set[str]] = {}
+    right: dict[str, set[str]] = {}
+    has: list[tuple[dict[str, str], dict[str, dict]]] = []
+    for handed in everyone:
+        row, path = table.get(handed.name), results / "students" / handed.slug() / "numbers.json"
+        if row is None or not path.exists():
+            continue
+        has.append((row, json.loads(path.read_text(encoding="utf-8"))))
+        ids.setdefault(row["id"].casefold(), set()).add(row["student"])
+        for question, one in has[-1][1].items():
+            if one["right"]:
+                key = f"{question} {one['numbers']}"
+                right.setdefault(key, set()).add(row["student"])
+    for row, own in has:
+        others = set(ids[row["id"].casefold()]) if row["id"] else set()
+        for question, one in own.items():
+            if not one["right"]:
+                others |= right.get(f"{question} {one['numbers']}", set())
+        said = ", ".join(sorted(others - {row["student"]}))[:200]
+        if row["numbers_of"] != said:
+            table.put(student=row["student"], numbers_of=said)
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("archive", type=Path, help="the autograder archive, hwN-autograder.zip")
+    parser.add_argument("submissions", type=Path, help="a folder of notebooks, zips or folders")
+    parser.add_argument("results", type=Path, help="where marks.csv and the details go")
+    parser.add_argument("--jobs", type=int, default=2, help="submissions side by side (2)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=120,
+        help="processor time of each (120); by the clock it has twice that",
+    )
+    parser.add_argument("--gigabytes", type=float, default=8, help="limit of memory (8)")
+    parser.add_argument("--cell-seconds", type=float, default=20, help="time of one cell (20)")
+    parser.add_argument("--again", nargs="*", metavar="STUDENT", help="grade anew: these, or all")
+    parser.add_argument(
+        "--without-sandbox", action="store_true", help="for submissions that you trust"
+    )
+    given = parser.parse_args(arguments)
+    if not given.without_sandbox and (reason := why_no_sandbox()):
+        parser.error(MISSING.format(reason=reason))
+    if given.without_sandbox:
+        print("WITHOUT A SANDBOX: submissions run as you, and can do what you can", file=sys.stderr)
+    return given
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Grade all submissions and write the table of marks."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("archive", type=Path, help="the autograder archive, hwN-autograder.zip")
-    parser.add_argument("submissions", type=Path, help="a folder of notebooks or zip files")
-    parser.add_argument("results", type=Path, help="where marks.csv and the details go")
-    parser.add_argument("--jobs", type=int, default=2, help="submissions side by side (2)")
-    parser.add_argument("--seconds", type=int, default=120, help="processor time of each (120)")
-    parser.add_argument(
-        "--patience", type=int, default=5, help="so many times as long on the clock (5)"
-    )
-    parser.add_argument("--gigabytes", type=int, default=8, help="limit of memory (8)")
-    given = parser.parse_args(arguments)
-    files = [p for p in sorted(given.submissions.iterdir()) if p.suffix in (".ipynb", ".zip")]
-    if not files:
-        parser.error(f"{given.submissions} must hold notebooks or zip files, and holds none")
+    """Grade what is new, and keep the table of marks."""
+    given = parsed(arguments)
+    everyone = submissions_in(given.submissions)
+    if not everyone:
+        sys.exit(f"{given.submissions} must hold notebooks, zip files or folders, and is empty")
+    limits = {
+        "seconds": given.seconds,
+        "gigabytes": given.gigabytes,
+        "cell_seconds": given.cell_seconds,
+        "sandboxed": not given.without_sandbox,
+    }
+    tests, config = contents(given.archive)
 
-    def one(submission: Path) -> dict:
-        row = grade(given.archive, submission, given.results, given)
-        print(f"{row['student']:24s} {row['total']:6g} {row['seconds']:6.1f} s  {row['note']}")
-        return row
+    def is_new(handed: Handed) -> bool:
+        row = table.get(handed.name)
+        if row is None or given.again == [] or handed.name in (given.again or ()):
+            return True
+        try:
+            return read(handed, config["assignment_name"])[1] != row["submission"]
+        except ValueError:
+            return row["submission"] != "none"
 
-    with ThreadPoolExecutor(given.jobs) as pool:
-        rows = list(pool.map(one, files))
-    with (given.results / "marks.csv").open("w", encoding="utf-8", newline="") as table:
-        writer = csv.DictWriter(table, fieldnames=rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    with MarksTable(given.results / "marks.csv", list(tests)) as table:
+        new = [handed for handed in everyone if is_new(handed)]
+        print(f"{len(everyone)} submissions, {len(everyone) - len(new)} of them graded before")
+        pool = ThreadPoolExecutor(given.jobs)
+        try:
+            waiting = [
+                pool.submit(row_of, handed, given.archive, given.results, limits) for handed in new
+            ]
+            for done in as_completed(waiting):
+                row = table.put(**done.result())
+                line = f"{row['student']:24s} {row['total']:>6s} {float(row['seconds']):6.1f} s"
+                print(line, row["stopped"], row["note"], flush=True)
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on from here", file=sys.stderr, flush=True)
+            # Sandboxes end with this process; what is graded is in the table.
+            os._exit(130)
+        compare(table, everyone, given.results)
 
 
 if __name__ == "__main__":
