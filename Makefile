@@ -22,10 +22,6 @@ help: ## List the commands
 book: .venv/book ## Execute the chapters that changed, build the website, say where it is
 	$(BIN)/jupyter-book build . -W --keep-going
 
-.PHONY: book-offline
-book-offline: .venv/all book ## Copy the website so that it needs no network, for classrooms
-	$(BIN)/python tools/offline_site.py
-
 # A file of tests at a time in each of the processes that share the cores, which have one thread each, in the order
 # that conftest.py puts them in.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -79,7 +75,7 @@ lint: .venv/all ## Check style, types, import direction, scripts and spelling
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
-	$(BIN)/python tools/npm_packages.py biome lint --error-on-warnings
+	$(BIN)/python book/_ext/npm_packages.py biome lint --error-on-warnings
 
 .PHONY: notebooks
 notebooks: .venv/book ## Execute every chapter in place and store its text outputs

@@ -84,9 +84,9 @@ def counted(article: Tag) -> dict[str, float]:
     }
 
 
-# The formulas are set, and then measured: the page, and how far down its first figure stands.
+# Measured with the fonts of its formulas: the page, and how far down its first figure stands.
 MEASURE = """async () => {
-  await MathJax.startup.promise;
+  await document.fonts.ready;
   const first = document.querySelector("article figure, article .rfm-explorable");
   const box = first?.getBoundingClientRect();
   return [document.documentElement.scrollHeight, box ? box.top + box.height / 2 : Infinity];
@@ -105,9 +105,9 @@ def measured(page: Page, url: str) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def counts(browser: Browser, site: Path, address: str, npm: Path) -> dict[str, dict[str, float]]:
+def counts(browser: Browser, site: Path, address: str) -> dict[str, dict[str, float]]:
     screen = {"width": 1280, "height": 800}
-    with Visit(browser, address, npm, viewport=screen, reduced_motion="reduce") as visit:
+    with Visit(browser, address, viewport=screen, reduced_motion="reduce") as visit:
         return {
             name: counted(article) | measured(visit.page, f"{address}/book/{name}.html")
             for name, article in chapters(site).items()

@@ -183,26 +183,26 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def opened(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
+def opened(browser: Browser, shown: str) -> Iterator[Visit]:
     """The page, opened by a reader who wishes for little motion; nothing may go wrong on it."""
-    with Visit(browser, shown.rsplit("/", 2)[0], npm, reduced_motion="reduce") as visit:
+    with Visit(browser, shown.rsplit("/", 2)[0], reduced_motion="reduce") as visit:
         visit.page.goto(shown)
         wait_until_shown(visit.page)
         yield visit
         assert visit.faults == []
-        assert visit.not_allowed() == []
+        assert visit.outside == set()
 
 
 @pytest.fixture
-def visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
-    with opened(browser, shown, npm) as visit:
+def visit(browser: Browser, shown: str) -> Iterator[Visit]:
+    with opened(browser, shown) as visit:
         yield visit
 
 
 @pytest.fixture(scope="module")
-def one_visit(browser: Browser, shown: str, npm: Path) -> Iterator[Visit]:
+def one_visit(browser: Browser, shown: str) -> Iterator[Visit]:
     """For tests that leave the page as good as new, or load it anew where they need it new."""
-    with opened(browser, shown, npm) as visit:
+    with opened(browser, shown) as visit:
         yield visit
 
 
@@ -450,9 +450,9 @@ def test_the_button_of_the_shuffle_leads_to_both_orders(visit: Visit) -> None:
 @pytest.mark.site
 @pytest.mark.browser
 def test_play_plays_pauses_ends_and_respects_the_wish_for_less_motion(
-    browser: Browser, shown: str, npm: Path
+    browser: Browser, shown: str
 ) -> None:
-    with Visit(browser, shown.rsplit("/", 2)[0], npm) as visit:
+    with Visit(browser, shown.rsplit("/", 2)[0]) as visit:
         page = visit.page
         page.goto(shown)
         wait_until_shown(page)
@@ -500,10 +500,10 @@ def test_the_laboratory_is_a_picture_where_there_is_no_kernel(visit: Visit) -> N
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_explorables_fit_the_screen_in_the_colours_of_the_theme(
-    browser: Browser, shown: str, npm: Path, theme: Any
+    browser: Browser, shown: str, theme: Any
 ) -> None:
     options = {"viewport": {"width": 390, "height": 844}, "color_scheme": theme}
-    with Visit(browser, shown.rsplit("/", 2)[0], npm, **options) as visit:
+    with Visit(browser, shown.rsplit("/", 2)[0], **options) as visit:
         visit.page.goto(shown)
         wait_until_shown(visit.page)
         for name in EXPLORABLES:

@@ -167,7 +167,7 @@ def test_without_a_network_the_linter_says_what_is_missing(
 
 def test_a_command_of_a_package_runs_with_its_arguments(npm: Path) -> None:
     run = subprocess.run(
-        [sys.executable, ROOT / "tools/npm_packages.py", "biome", "--version"],
+        [sys.executable, ROOT / "book/_ext/npm_packages.py", "biome", "--version"],
         capture_output=True,
         encoding="utf-8",
         check=False,

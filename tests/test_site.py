@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import formulas
 import freshness
 import pytest
 from bs4 import BeautifulSoup, Tag
+from sphinx.errors import ExtensionError
 from website import ROOT, book_folder, build, pages_of, switch_theme, write_page
 
 import rfm_tutorial
@@ -108,6 +110,20 @@ def test_fingerprint_follows_contents_and_names(tmp_path: Path) -> None:
     assert current() == seen[-1]
 
 
+def test_a_formula_is_text_for_the_eye_and_mathml_for_the_ear() -> None:
+    formulas.typeset([("x^2", False), ("x^2", True)], "a page")
+    for display in (False, True):
+        typeset = BeautifulSoup(formulas.TYPESET["x^2", display], "html.parser")
+        assert bool(typeset.select(".katex-display")) == display
+        assert typeset.select("math msup mi")[0].get_text() == "x"
+        assert typeset.select("[aria-hidden=true]")[0].get_text() == "x2"
+
+
+def test_a_formula_that_nobody_can_typeset_is_named_with_its_page() -> None:
+    with pytest.raises(ExtensionError, match=r"chapter: a formula .*\\nosuch"):
+        formulas.typeset([(r"\nosuch", False)], "chapter")
+
+
 # The real book.
 
 
@@ -174,6 +190,22 @@ def test_every_internal_link_and_image_leads_somewhere(pages: dict[Path, Beautif
             if not target.is_file() or missing_anchor:
                 broken.append(f"{path.name}: {link}")
     assert not broken
+
+
+# What a browser fetches when it opens a page.
+FETCHED = "[src], link[rel~=stylesheet], link[rel~=icon], link[rel$=preload]"
+
+
+@pytest.mark.site
+def test_no_page_fetches_from_elsewhere_and_only_those_with_formulas_their_style(
+    pages: dict[Path, BeautifulSoup],
+) -> None:
+    for path, page in pages.items():
+        asked = [str(tag.get("src") or tag.get("href")) for tag in page.select(FETCHED)]
+        assert not [url for url in asked if re.match("(https?:)?//", url)], path
+        styled = any("katex.min.css" in url for url in asked)
+        assert styled == bool(page.select(".katex")), path
+        assert len(page.select(".katex math")) == len(page.select(".katex")), path
 
 
 @pytest.mark.site

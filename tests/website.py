@@ -3,10 +3,11 @@
 import functools
 import http.server
 import shutil
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,14 +16,12 @@ import nbformat
 from filelock import FileLock
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from npm_packages import npm_packages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[1]
-MATHJAX = "https://cdn.jsdelivr.net/npm/mathjax@3/"
-ALLOWED_OUTSIDE = (MATHJAX,)
-"""All that a page may ask the internet for; tests give it files from pinned npm packages."""
 
 
 def build(source: Path) -> subprocess.CompletedProcess[str]:
@@ -43,6 +42,8 @@ def book_folder(folder: Path) -> Path:
     for part in ("_ext", "_static"):
         shutil.copytree(ROOT / "book" / part, folder / "book" / part)
     shutil.copy(ROOT / "book/references.bib", folder / "book")
+    (folder / "_build").mkdir()
+    (folder / "_build/npm").symlink_to(npm_packages().parent)
     (folder / "rfm_tutorial").mkdir()
     (folder / "requirements.txt").touch()
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/page\n", encoding="utf-8")
@@ -81,23 +82,27 @@ def serve(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@contextmanager
+def silence() -> Iterator[str]:
+    """The address of a proxy that takes every request and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
 class Visit:
     """A page of a browser that notes what goes wrong.
 
-    Requests outside of `address` are refused, except for those of `ALLOWED_OUTSIDE`, which are
-    answered from `npm`, a folder node_modules (refused as well if None).
+    Requests outside of `address` are refused. With a `proxy` among the options they go there.
     """
 
-    def __init__(
-        self, browser: "Browser", address: str, npm: Path | None = None, **options: Any
-    ) -> None:
+    def __init__(self, browser: "Browser", address: str, **options: Any) -> None:
         self.faults: list[str] = []
         self.outside: set[str] = set()
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
-        self.context.route(
-            lambda url: not url.startswith((address, "blob:", "data:")), self._answer
-        )
-        self.npm = npm
+        if "proxy" not in options:
+            self.context.route(
+                lambda url: not url.startswith((address, "blob:", "data:")), self._refuse
+            )
         self.page: Page = self.context.new_page()
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
@@ -106,17 +111,9 @@ class Visit:
         if message.type == "error":
             self.faults.append(f"console: {message.text} {message.location}")
 
-    def _answer(self, route: Any) -> None:
-        url = route.request.url
-        self.outside.add(url)
-        if self.npm is not None and url.startswith(MATHJAX):
-            route.fulfill(path=self.npm / "mathjax" / url.removeprefix(MATHJAX))
-        else:
-            route.abort()
-
-    def not_allowed(self) -> Sequence[str]:
-        """Addresses that the page asked for and that are not on the list."""
-        return sorted(url for url in self.outside if not url.startswith(ALLOWED_OUTSIDE))
+    def _refuse(self, route: Any) -> None:
+        self.outside.add(route.request.url)
+        route.abort()
 
     def __enter__(self) -> "Visit":
         return self

@@ -12,6 +12,8 @@ NOT_PROSE = (
     ".cell",  # code, outputs, captions, explorables
     "div[class*=highlight-]",  # code in the prose
     ".headerlink",
+    ".katex-html",  # a formula is counted once, as it was written
+    ".katex-mathml mrow",
     ".page-times",  # what `times` adds
     "script",
     "style",

