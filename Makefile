@@ -98,6 +98,10 @@ runs: .venv/book ## Compute again the long runs whose results chapters read from
 assignments: .venv/all ## Build the graded assignments: notebooks, solutions, autograders
 	$(BIN)/python tools/build_assignments.py _build/assignments
 
+.PHONY: handout
+handout: assignments ## Make the folder for students: notebooks, wheel, exact versions, how to start
+	$(BIN)/python tools/handout.py _build/assignments _build/handout
+
 # The batch itself grades two at a time.
 .PHONY: grading
 grading: .venv/all ## Grade the whole batch of honest, odd and hostile submissions, print its table
