@@ -304,6 +304,7 @@ def test_a_table_keeps_what_is_in_it(tmp_path: Path) -> None:
     assert LAST[0] == "by_hand"
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_table(built: Path, sandboxes: None, tmp_path: Path) -> None:
     folder, results = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
@@ -318,6 +319,7 @@ def test_ctrl_c_leaves_a_table(built: Path, sandboxes: None, tmp_path: Path) -> 
     assert list(rows_of(results)) == ["a-report.pdf"]
 
 
+@pytest.mark.slow
 def test_without_a_sandbox_it_has_to_be_said(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
