@@ -46,7 +46,7 @@ test-elsewhere: .venv/all ## Run unit tests and chapters as other processors and
 # Both ends of the ranges in pyproject.toml, each in an environment of its own, for the tests that the extra `test` is
 # enough for: not those of the website, of its pages and of grading.
 UNIT_TESTS = rfm_tutorial tests -m "not browser and not site" $(addprefix --ignore=,tests/in_process.py \
-  $(patsubst %,tests/test_%.py,answers assignments chapter_pages claims_table execution grading redirects site))
+  $(patsubst %,tests/test_%.py,answers assignments chapter_pages claims_table execution grading handout redirects site))
 LOWEST_PYTHON ?= python3.11
 NEWEST_PYTHON ?= python3.13
 
@@ -93,6 +93,10 @@ runs: .venv/book ## Compute again the long runs whose results chapters read from
 .PHONY: assignments
 assignments: .venv/all ## Build the graded assignments: notebooks, solutions, autograders
 	$(BIN)/python tools/build_assignments.py _build/assignments
+
+.PHONY: handout
+handout: assignments ## Make the folder for students: notebooks, wheel, exact versions, how to start
+	$(BIN)/python tools/handout.py _build/assignments _build/handout
 
 # The batch itself grades two at a time.
 .PHONY: grading

@@ -30,11 +30,11 @@ KEPT_OF_A_CELL = 1000
 class Printed(io.TextIOBase):
     """What is printed: its beginning is kept, and too much of it is an error."""
 
-    def __init__(self) -> None:
-        self.start()
+    left, kept = MOST_PRINTED, ""
 
     def start(self) -> None:
-        """Forget what was printed."""
+        """Forget what was printed, and be what prints."""
+        sys.stdout = sys.stderr = self
         self.left, self.kept = MOST_PRINTED, ""
 
     def writable(self) -> bool:
@@ -73,7 +73,6 @@ def run_cells(cells: list[str], seconds: float) -> tuple[dict[str, Any], str]:
     otter = types.ModuleType("otter")
     otter.Notebook = SilentGrader  # pyright: ignore[reportAttributeAccessIssue]
     sys.modules["otter"] = otter
-    sys.stdout = sys.stderr = PRINTED
     config = Config(
         {"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}}
     )
@@ -142,7 +141,7 @@ def answer(names: dict[str, Any], request: dict) -> Any:
     # Also SystemExit, and what a notebook derives from BaseException itself.
     except BaseException as error:
         text = ""
-        with suppress(BaseException):
+        with suppress(BaseException), time_limit(1):
             text = str(error)[:1000]
         kinds = [kind.__name__ for kind in type(error).__mro__ if hasattr(builtins, kind.__name__)]
         return {"error": kinds, "text": text}
@@ -157,6 +156,7 @@ def limit(job: dict) -> None:
         os.setuid(job["user"])
     for kind, most in (
         (resource.RLIMIT_AS, job["bytes"]),
+        (resource.RLIMIT_CPU, job["cpu"]),
         (resource.RLIMIT_FSIZE, 10**8),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, job["processes"]),
@@ -174,18 +174,19 @@ def main() -> None:
     job = json.loads(requests.readline())
     limit(job)
     names, printed = run_cells(job["cells"], job["seconds"])
-    reply: Any = {"printed": printed}
+    reply = message({"printed": printed})
     while True:
-        replies.write(message(reply))
+        replies.write(reply)
         replies.flush()
         line = requests.readline()
         if not line:
             # Without waiting for what a submission has left behind.
             os._exit(0)
         try:
-            reply = answer(names, json.loads(line))
+            reply = message(answer(names, json.loads(line)))
+        # What cannot be packed, such as a list in itself or a number of a million digits.
         except BaseException as error:
-            reply = {"error": ["RuntimeError"], "text": type(error).__name__}
+            reply = message({"error": ["ValueError"], "text": type(error).__name__})
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ MODULI = {
 """Primes of about the same size, so that everybody's notebook runs for about the same time."""
 
 
+VARIANT = ""
+"""A word for a course and year; another one gives everybody other numbers."""
+
 EXAMPLE = "The example is right; more is tried after you hand in."
 
 
@@ -72,7 +75,7 @@ def numbers_for(student: str, assignment: str) -> Numbers:
             f"student must be your id as text, such as 'ada.lovelace', got {student!r}; "
             f"replace the dots in the line STUDENT = ..."
         )
-    text = f"{assignment} {student.strip().lower()}"
+    text = f"{VARIANT}{assignment} {student.strip().lower()}"
     random = Random(int.from_bytes(hashlib.sha256(text.encode()).digest()))
     modulus = random.choice(MODULI[assignment])
     return Numbers(modulus, random.randrange(10**6), random.randrange(2, modulus - 1))

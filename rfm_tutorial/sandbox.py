@@ -31,7 +31,7 @@ WRITABLE = 5 * 10**8
 """Bytes in the sandbox's /tmp, and in its shared memory."""
 PROCESSES = 64
 """At a time, in one sandbox. The system itself lets it have twice as many, threads included."""
-MOST_BYTES = 10**8
+MOST_BYTES = 10**7
 """Of one reply."""
 SHOWN = 100
 """Characters of an error's text that pass: enough to be helped by."""
@@ -136,6 +136,7 @@ class Submission:
         self.seconds, self.bytes = seconds, int(gigabytes * 2**30)
         self.sandboxed, self.user = sandboxed, user
         self.job = {"cells": cells, "seconds": cell_seconds, "bytes": self.bytes}
+        self.job["cpu"] = int(seconds) + 10
         self.job["processes"] = 2 * PROCESSES if sandboxed else None
         # A user of its own, so that its processes are counted for themselves.
         next_user = 10**6 + next(COUNTER)
@@ -146,7 +147,9 @@ class Submission:
     def __enter__(self) -> "Submission":
         command = [sys.executable, "-m", "rfm_tutorial.answering"]
         if self.sandboxed:
-            command = [*bubblewrap(), *command]
+            # A sandbox that is just being made when this process is killed stays, for so long.
+            alarm = ["timeout", "--signal=KILL", f"{2 * self.seconds + 10:g}"]
+            command = [*bubblewrap(), *alarm, *command]
             own = variables("/tmp", Path("/opt/package"))
         else:
             self.home = Path(tempfile.mkdtemp())

@@ -9,7 +9,7 @@ from handouts import (
 )
 
 from rfm_tutorial import coursework
-from rfm_tutorial.coursework import MODULI, mark, mark_value, numbers_for, time_limit
+from rfm_tutorial.coursework import MODULI, mark, mark_value, numbers_for, said, time_limit
 
 
 def test_numbers_differ_between_students_and_stay_the_same() -> None:
@@ -20,6 +20,39 @@ def test_numbers_differ_between_students_and_stay_the_same() -> None:
         assert all(2 <= one.factor <= one.modulus - 2 for one in numbers)
     # Written down, so that an update changes nobody's assignment.
     assert numbers_for("student000", "hw1") == coursework.Numbers(47, 176583, 32)
+
+
+def test_another_year_gives_other_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [numbers_for(student, "hw1") for student in STUDENTS]
+    monkeypatch.setattr(coursework, "VARIANT", "next year")
+    after = [numbers_for(student, "hw1") for student in STUDENTS]
+    assert not set(before) & set(after)
+
+
+class Case:
+    """As otter has them."""
+
+    def __init__(self, success_message: str | None) -> None:
+        self.success_message = success_message
+
+
+class Result:
+    def __init__(self, passed: bool, message: str, success_message: str | None = None) -> None:
+        self.passed, self.message = passed, message
+        self.test_case = Case(success_message)
+
+
+class Check:
+    def __init__(self, *results: Result) -> None:
+        self.test_case_results = results
+
+
+def test_a_public_check_does_not_say_passed() -> None:
+    right = Result(True, "passed"), Result(True, "passed", "The kind is right.")
+    assert said(Check(*right)) == f"{coursework.EXAMPLE}\nThe kind is right."
+    wrong = Result(False, "failed\nAssertionError: it should return a tensor")
+    assert said(Check(wrong, *right)) == "it should return a tensor"
+    assert said(None) == ""
 
 
 @pytest.mark.usefixtures("no_type_checks")

@@ -54,9 +54,14 @@ def numbers(graded: GradingResults, values: dict[str, Any]) -> dict[str, dict]:
     return found
 
 
-def row_of(handed: Handed, archive: Path, results: Path, limits: dict[str, Any]) -> dict[str, Any]:
+def row_of(
+    handed: Handed,
+    tests: dict[str, str],
+    config: dict[str, Any],
+    results: Path,
+    limits: dict[str, Any],
+) -> dict[str, Any]:
     """Grade one submission; details go into a folder of the student's own."""
-    tests, config = contents(archive)
     folder = results / "students" / handed.slug()
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -70,9 +75,9 @@ def row_of(handed: Handed, archive: Path, results: Path, limits: dict[str, Any])
         points = {name: float(test.score) for name, test in graded.results.items()}
         settings = {name: value for name, value in config.items() if name != "plugins"}
         found = graded.to_gradescope_dict(AutograderConfig(settings))
-        log, row["stopped"] = submission.printed, submission.stopped
+        log, row["stopped"] = submission.printed[: 10**5], submission.stopped
         student = values.get("STUDENT")
-        row["id"] = student if isinstance(student, str) else ""
+        row["id"] = student[:100] if isinstance(student, str) else ""
         if not submission.stopped and letters(row["id"]) != letters(handed.name):
             notes.append(f"the notebook says STUDENT = {str(row['id'])[:60]!r}")
         text = json.dumps(numbers(graded, values))
@@ -167,7 +172,7 @@ def main(arguments: list[str] | None = None) -> None:
         pool = ThreadPoolExecutor(given.jobs)
         try:
             waiting = [
-                pool.submit(row_of, handed, given.archive, given.results, limits) for handed in new
+                pool.submit(row_of, handed, tests, config, given.results, limits) for handed in new
             ]
             for done in as_completed(waiting):
                 row = table.put(**done.result())

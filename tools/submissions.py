@@ -145,13 +145,7 @@ def read(handed: Handed, assignment: str) -> tuple[list[str], str, list[str]]:
         try:
             found += _in_place(place, name_of(place))
         # A zip file that cannot be read has many ways to say so.
-        except (
-            ValueError,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-            zipfile.BadZipFile,
-        ) as error:
+        except Exception as error:
             problems.append(str(error)[:200])
     notebooks: list[tuple[tuple, str, list[str], str]] = []
     others = set()
