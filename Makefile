@@ -126,6 +126,19 @@ lock: .venv/all ## Renew requirements.txt from pyproject.toml
 	  --upgrade-package torch==$(TORCH) --output-file .venv/lock.txt pyproject.toml
 	sed -e 's/^torch==$(TORCH)+.*/torch==$(TORCH)/' -e '/^rfm-tutorial @ /{N;d;}' .venv/lock.txt > requirements.txt
 
+.PHONY: publish
+publish: ## Push the website that is built to the branch gh-pages, which shows it
+	@export GIT_INDEX_FILE="$(CURDIR)/_build/published" && rm -f "$$GIT_INDEX_FILE" && touch _build/html/.nojekyll && \
+	  git --work-tree=_build/html add --all --force . && \
+	  commit=$$(git -c user.name=make -c user.email=make@localhost commit-tree "$$(git write-tree)" \
+	    -m "The website of $$(git rev-parse --short HEAD)") && \
+	  git push --force origin "$$commit:refs/heads/gh-pages"
+
+.PHONY: dist
+dist: .venv/book ## Build the packages that a release uploads, in dist
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+
 .PHONY: clean
 clean: ## Remove the environment, the website and all caches
 	rm -rf .venv _build .*_cache .hypothesis .coverage

@@ -16,6 +16,8 @@ import pytest
 import torch
 from handouts import SAMPLE_OR_WHOLE
 from matplotlib import colormaps
+from sphinx.errors import ExtensionError
+from stills import stills
 from test_explorables_scripts import EXAMPLES, EXPLORABLES
 from website import Visit, book_folder, build, serve, violations, wait_until_shown, write_page
 
@@ -429,12 +431,52 @@ def by_mouse(control: Locator, forward: bool) -> None:
 @pytest.mark.site
 @pytest.mark.browser
 def test_the_charts_can_be_scrubbed_with_the_mouse(visit: Visit) -> None:
-    root = visit.page.locator(".rfm-grok")
-    chart = root.locator("canvas").nth(1)
-    box = chart.bounding_box()
-    assert box is not None
-    chart.click(position={"x": 42 + (box["width"] - 54) * 20 / 30, "y": box["height"] / 2})
-    assert sentence(root) == WatchItGrok(iteration=20).sentence
+    mouse = visit.page.mouse
+    for name, chart, last, at in (
+        ("grok", 1, WatchItGrok(iteration=30), WatchItGrok(iteration=20)),
+        ("shuffle", 1, DiscreteLogShuffle(placed=60), DiscreteLogShuffle(placed=40)),
+        ("which-tables", 2, WhichTables(moment=6), WhichTables(moment=4)),
+    ):
+        root = visit.page.locator(f".rfm-{name}").first
+        canvas = root.locator("canvas").nth(chart)
+        assert canvas.evaluate("c => getComputedStyle(c).touchAction") == "pan-y"
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        middle = box["y"] + box["height"] / 2
+        mouse.move(box["x"] + 42 + (box["width"] - 54) * 2 / 3, middle)
+        mouse.down()
+        assert sentence(root) == at.sentence
+        mouse.move(box["x"] + box["width"] + 30, middle + box["height"])  # beyond its edge
+        mouse.up()
+        assert sentence(root) == last.sentence
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_stands_there_before_a_script_has_come_takes_the_same_place(
+    browser: Browser, shown: str, width: int
+) -> None:
+    boxes = """() => [...document.querySelectorAll(".rfm-explorable")].map(
+      root => Math.round(root.getBoundingClientRect().height))"""
+    heights = []
+    for scripts in (False, True):
+        options = {"java_script_enabled": scripts, "viewport": {"width": width, "height": 900}}
+        with Visit(browser, shown.rsplit("/", 2)[0], **options) as visit:
+            visit.page.goto(shown)
+            if scripts:
+                wait_until_shown(visit.page)
+            heights.append(visit.page.evaluate(boxes))
+    before, after = heights
+    assert len(before) == len(after) > 10
+    assert before == pytest.approx(after, abs=2)
+
+
+def test_an_explorable_that_cannot_be_drawn_fails_the_build() -> None:
+    broken = "export default { render() { throw new Error('no pencil'); } };"
+    with pytest.raises(ExtensionError, match="no pencil"):
+        stills([{"state": {"_esm": broken}}])
 
 
 @pytest.mark.site

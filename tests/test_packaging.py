@@ -93,6 +93,10 @@ def test_all_say_the_same_version(distribution: PathDistribution) -> None:
     assert distribution.version == version
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == version
+    front = (ROOT / "book/index.md").read_text(encoding="utf-8")
+    for words in (f"Version {version}, ", f"{{Version {version}}}", citation["title"]):
+        assert words in front
+    assert citation["license"] in front
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (.*)$", changelog, re.MULTILINE)
     assert newest is not None

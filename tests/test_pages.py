@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from bs4 import BeautifulSoup, Tag
 from handouts import SAMPLE_OR_WHOLE
 from test_explorables import KINDS, by_keyboard, works
-from website import Visit, pages_of, silence, violations, wait_until_shown
+from website import Visit, pages_of, serve, silence, violations, wait_until_shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,15 +39,23 @@ SENT = """() => ["navigation", "resource"].flatMap(kind => performance.getEntrie
   .map(entry => entry.name).filter(name => name.startsWith(location.origin))"""
 
 
-def weight(site: Path, address: str, sent: list[str]) -> int:
+LIMITS = {"code": 400_000, "data": 700_000, "all": 2_500_000}
+"""Bytes of HTML, style sheets and scripts; of what explorables show; of all that a page loads."""
+
+
+def weight(site: Path, address: str, sent: list[str]) -> dict[str, int]:
     """Bytes on their way to the reader, where a web server compresses text, as all do."""
-    total = 0
+    total = dict.fromkeys(LIMITS, 0)
     for name in set(sent):
-        if name.endswith("/favicon.ico"):  # browsers ask for it, and there is none
-            continue
-        content = (site / urlsplit(name.removeprefix(address)).path.lstrip("/")).read_bytes()
-        text = urlsplit(name).path.endswith((".html", ".css", ".js"))
-        total += len(gzip.compress(content) if text else content)
+        path = site / urlsplit(name.removeprefix(address)).path.lstrip("/")
+        content = path.read_bytes()
+        text = path.suffix in (".html", ".css", ".js")
+        size = len(gzip.compress(content) if text else content)
+        total["all"] += size
+        if path.parent.name == "explorables" and b"export default" not in content:
+            total["data"] += size
+        elif text:
+            total["code"] += size
     return total
 
 
@@ -65,7 +73,8 @@ def test_every_page_is_light_accessible_without_a_fault_and_its_explorables_move
             wait_until_shown(visit.page)
             sent = visit.page.evaluate(SENT)
             assert f"{address}/{path}" in sent
-            assert weight(site, address, sent) < 2_500_000, path
+            weights = weight(site, address, sent)
+            assert all(weights[kind] <= LIMITS[kind] for kind in LIMITS), (path, weights)
             in_colours = contrast == "whole" or path in SAMPLE
             assert violations(visit.page, npm, contrast=in_colours) == [], path
             for root in visit.page.locator(".rfm-explorable").all():
@@ -78,13 +87,83 @@ def test_every_page_is_light_accessible_without_a_fault_and_its_explorables_move
 
 
 @pytest.mark.site
-def test_each_widget_on_the_website_is_an_explorable(site: Path, addresses: list[str]) -> None:
+def test_each_widget_is_an_explorable_and_there_without_scripts(
+    site: Path, addresses: list[str]
+) -> None:
     for path in addresses:
-        page = (site / path).read_text(encoding="utf-8")
-        states = re.findall(r'widget-state\+json">(.*?)</script>', page, re.DOTALL)
-        models = {k: v for text in states for k, v in json.loads(text)["state"].items()}
-        for view in re.findall(r'widget-view\+json">(.*?)</script>', page, re.DOTALL):
-            assert "_esm" in models[json.loads(view)["model_id"]]["state"], path
+        page = BeautifulSoup((site / path).read_text(encoding="utf-8"), "html.parser")
+        states = page.select("script[type$='widget-state+json']")
+        models = {k: v for text in states for k, v in json.loads(text.get_text())["state"].items()}
+        for view in page.select("script[type$='widget-view+json']"):
+            assert "_esm" in models[json.loads(view.get_text())["model_id"]]["state"], path
+            still = view.find_next_sibling()
+            assert isinstance(still, Tag)
+            assert len(still.select_one(".rfm-explorable .rfm-sentence").get_text()) > 15, path
+            assert not still.select(":is(button, input, select):not([disabled]), [tabindex]"), path
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("grok", {"05-grokking", "index"}),
+        ("grokking", {"05-grokking", "index"}),
+        ("circulant", {"07-circulant-blocks", "08-any-circulant"}),
+        ("bandwidth", {"glossary"}),
+    ],
+)
+def test_the_search_finds(browser: Browser, address: str, asked: str, found: set[str]) -> None:
+    with Visit(browser, address) as visit:
+        visit.page.goto(f"{address}/search.html?q={asked}")
+        results = visit.page.locator("#search-results ul.search li a")
+        visit.page.wait_for_function(
+            "() => Search._pulse_status < 0 && Search.output.children.length"
+        )
+        links = results.evaluate_all(
+            "all => all.map(a => a.href.split('/').pop().split(/[.?#]/)[0])"
+        )
+        assert found <= set(dict.fromkeys(links).keys() if asked == "bandwidth" else links[:6]), (
+            links
+        )
+
+
+# From 1.6 Mbit a second and a processor that is four times slower.
+SLOW = {"offline": False, "latency": 0, "downloadThroughput": 2e5, "uploadThroughput": 2e5}
+PAINT = """() => new Promise(done => {
+  let shift = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) shift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  const [first] = performance.getEntriesByName("first-contentful-paint");
+  setTimeout(() => done([first.startTime / 1000, shift]), 300);
+})"""
+
+
+# Seconds on a clock: not on a machine that does other things, too.
+@pytest.mark.nightly
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1440])
+def test_on_a_slow_line_the_first_paint_comes_soon_and_then_stays(
+    browser: Browser, site: Path, addresses: list[str], width: int
+) -> None:
+    late = {}
+    with serve(site, compressed=True) as address:
+        for path in addresses:
+            size = {"width": width, "height": 900}
+            with Visit(browser, address, viewport=size) as visit:
+                wire = visit.context.new_cdp_session(visit.page)
+                wire.send("Network.enable")
+                wire.send("Network.emulateNetworkConditions", SLOW)
+                wire.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+                visit.page.goto(f"{address}/{path}")
+                wait_until_shown(visit.page)
+                first, shift = visit.page.evaluate(PAINT)
+                print(f"{path:40s} {width:5d} px: {first:.2f} s, layout shift {shift:.3f}")
+                if first > 2.0 or shift > 0.02:
+                    late[path] = first, shift
+    assert late == {}
 
 
 # All that somebody reads or hears, and whether what waits for scripts has come.
@@ -112,8 +191,8 @@ def test_from_a_disk_a_page_is_the_same_with_a_network_that_hangs_as_with_none(
     start = site.as_uri()
     with (
         silence() as nobody,
-        Visit(browser, start) as none,
-        Visit(browser, start, proxy={"server": nobody}) as hangs,
+        Visit(browser, start, reduced_motion="reduce") as none,
+        Visit(browser, start, reduced_motion="reduce", proxy={"server": nobody}) as hangs,
     ):
         for path in addresses if pages == "whole" else few:
             first, second = (seen(visit.page, f"{start}/{path}", visit) for visit in (none, hangs))

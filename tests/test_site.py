@@ -224,9 +224,11 @@ def test_every_image_says_what_it_shows(pages: dict[Path, BeautifulSoup]) -> Non
 
 
 # Everything that a page may get wrong on one screen, measured in one go.
-MEASURE = """() => {
+MEASURE = """async () => {
   const root = document.documentElement;
   const images = [...document.querySelectorAll("article img")];
+  for (const image of images) image.loading = "eager";
+  await Promise.allSettled(images.map(image => image.decode()));
   const name = image => image.alt || image.src;
   return {
     scrolls_sideways_by: Math.max(0, root.scrollWidth - root.clientWidth),

@@ -21,12 +21,16 @@ from sphinx.writers.html5 import HTML5Translator
 
 SCRIPT = """
 const katex = require(process.argv[1]);
-const formulas = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const options = { strict: "ignore", trust: false };
-process.stdout.write(JSON.stringify(formulas.map(([tex, displayMode]) => {
+const typeset = ([tex, displayMode]) => {
   try { return [katex.renderToString(tex, { ...options, displayMode }), ""]; }
   catch (error) { return ["", error.message]; }
-})));
+};
+let asked = "";
+process.stdin.setEncoding("utf8").on("data", piece => { asked += piece; });
+process.stdin.on("end", () => {
+  process.stdout.write(JSON.stringify(JSON.parse(asked).map(typeset)));
+});
 """
 Formula = tuple[str, bool]
 """What is written between the dollars, and whether it has a line to itself."""

@@ -6,7 +6,8 @@ import { assign, button, caption, cleanUp, element, follow, makeView, tell } fro
 
 // A slider for the numeric trait `name`; `say(value)` is the value in words, shown and read out.
 function slider(view, { name, label, min, max, step = 1, say = String }) {
-  const output = element("output");
+  // An output is read aloud at every change; a slider already says its value to who moves it.
+  const output = element("output", { "aria-live": "off" });
   const input = element("input", { type: "range", min, max, step });
   input.addEventListener("input", () => assign(view.model, { [name]: Number(input.value) }));
   follow(view.model, [name], () => {
@@ -161,6 +162,24 @@ function chartAxes(view, context, width, height, { at, last, ys = [0, 1.05], yTi
   return scale;
 }
 
+// Clicks and drags on a chart of `chartAxes` set the trait `name` to x / `each`; the slider does the same for the
+// keyboard. A finger that moves up or down scrolls the page, one that moves sideways drags.
+function scrub(view, canvas, { name, last, each = 1 }) {
+  const { left, right } = MARGIN;
+  const move = event => {
+    if (event.buttons !== 1) return;
+    const { x, width } = canvas.getBoundingClientRect();
+    const share = (event.clientX - x - left) / (width - left - right);
+    assign(view.model, { [name]: Math.round(Math.min(1, Math.max(0, share)) * last / each) });
+  };
+  canvas.classList.toggle("rfm-scrub", true);
+  canvas.addEventListener("pointerdown", event => {
+    canvas.setPointerCapture(event.pointerId); // beyond the edge it goes on
+    move(event);
+  });
+  canvas.addEventListener("pointermove", move);
+}
+
 // A line through [x, y] pixels in the current stroke style.
 function line(context, points) {
   context.beginPath();
@@ -266,6 +285,7 @@ export {
   picture,
   player,
   reducedMotion,
+  scrub,
   slider,
   tell,
 };

@@ -7,7 +7,8 @@ import { fourierScores, wave } from "./fourier.js";
 import { fixed, listing, rounded } from "./wording.js";
 
 const { LARGEST_MODULUS, SMALLEST_MODULUS, TIE } = given;
-const STEEP = 8; // points of a drawn wave for each period of the fastest one
+const FEW = 6; // waves that can be told apart
+const SMOOTH = 16; // points of a drawn wave in each of its periods
 
 function svg(tag, attributes) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -76,14 +77,16 @@ function drawWaves(view, context, width, height) {
   const high = 2 / p;
   const ticks = [[-high, `−${fixed(high, 2)}`], [0, "0"], [high, fixed(high, 2)]];
   const { px, py } = classAxes(view, context, width, height, p, [-1.15 * high, 1.15 * high], ticks, "votes of the clocks");
-  const points = STEEP * p;
+  // More than a few are a crowd: thin and alike, so that what they have in common is seen.
+  const crowd = frequencies.length > FEW;
+  const colours = (crowd ? ["test"] : ["test", "deviation", "alignment", "extra"]).map(name => colour(view, name));
+  context.globalAlpha = crowd ? 0.3 : 1;
+  context.lineWidth = crowd ? 1 : 1.5;
   for (const [i, k] of frequencies.entries()) {
     const size = wave(p, k, sum)[sum];
-    const dash = Object.values(DASHES)[i % 4];
-    context.strokeStyle = colour(view, ["test", "deviation", "alignment", "extra"][i % 4]);
-    context.globalAlpha = frequencies.length > 6 ? 0.5 : 1;
-    context.lineWidth = 1.5;
-    context.setLineDash(dash);
+    const points = SMOOTH * Math.max(k, 4);
+    context.strokeStyle = colours[i % colours.length];
+    context.setLineDash(crowd ? [] : Object.values(DASHES)[i % 4]);
     line(context, Array.from({ length: points + 1 }, (_, j) => {
       const place = (j / points) * (p - 1);
       return [px(place), py(size * Math.cos((2 * Math.PI * k * (place - sum)) / p))];

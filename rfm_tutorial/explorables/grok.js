@@ -1,8 +1,8 @@
 // Watch it grok: a block, its measures and the losses, with one cursor through all of them.
 
 import {
-  MARGIN, assign, caption, chartAxes, choice, cleanUp, drawCurves, element, follow, heatMap, legend, makeView, picture,
-  player, slider, tell,
+  caption, chartAxes, choice, cleanUp, drawCurves, element, follow, heatMap, legend, makeView, picture, player, scrub,
+  slider, tell,
 } from "./common.js";
 import { OPERATIONS } from "./blocks.js";
 import { fixed } from "./wording.js";
@@ -20,10 +20,19 @@ const LOSSES = [
   ["train_loss", "train", "dashed", "training loss"],
 ];
 
+// The blocks of all runs, from what each adds to the one before.
+function sums(bytes, runs) {
+  const blocks = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).slice();
+  for (const { start, size } of runs) {
+    const entries = size * size;
+    for (let k = start + entries; k < start + (LAST + 1) * entries; k++) blocks[k] += blocks[k - entries];
+  }
+  return blocks;
+}
+
 function render({ model, el }) {
   const view = makeView(model, el, "grok", "Watch it grok");
-  const bytes = model.get("blocks");
-  const blocks = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const blocks = sums(model.get("blocks"), Object.values(model.get("runs")));
   const run = () => model.get("runs")[`${model.get("operation")} ${model.get("kernel")}`];
 
   const block = picture(view, { ratio: 1, draw(context, width, height) {
@@ -40,7 +49,7 @@ function render({ model, el }) {
   } });
   const measures = chart(CURVES, 0.62);
   const losses = chart(LOSSES, 0.42, { ys: [0, 0.02], yTicks: [[0, "0"], [0.01, "0.01"], [0.02, "0.02"]] });
-  for (const { canvas } of [measures, losses]) scrub(view, canvas);
+  for (const { canvas } of [measures, losses]) scrub(view, canvas, { name: "iteration", last: LAST });
 
   const words = caption();
   view.root.append(
@@ -79,19 +88,6 @@ function render({ model, el }) {
       + `${shape}, alignment with the last matrix ${fixed(value("alignment"), 2)}.`);
   }, view.cleanups);
   return cleanUp(view);
-}
-
-// The chart itself can be clicked and dragged; the slider does the same for the keyboard.
-function scrub(view, canvas) {
-  const { left, right } = MARGIN;
-  const move = event => {
-    if (event.buttons !== 1) return;
-    const { x, width } = canvas.getBoundingClientRect();
-    const share = (event.clientX - x - left) / (width - left - right);
-    assign(view.model, { iteration: Math.round(Math.min(1, Math.max(0, share)) * LAST) });
-  };
-  canvas.addEventListener("pointerdown", move);
-  canvas.addEventListener("pointermove", move);
 }
 
 export default { render };

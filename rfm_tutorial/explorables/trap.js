@@ -2,7 +2,7 @@
 
 import {
   assign, button, caption, chartAxes, choice, cleanUp, colour, drawCurves, element, follow, legend, makeView, picture,
-  slider, tell,
+  scrub, slider, tell,
 } from "./common.js";
 import { answersKey, blockPicture, drawAnswers } from "./in_page.js";
 import { rfmSteps } from "./numerics.js";
@@ -127,6 +127,7 @@ function render({ model, el }) {
     const scale = chartAxes(view, context, width, height, { at: last(), last: LAST, xLabel: "updates of the features" });
     drawCurves(view, context, scale, MEASURES, measure => run.records.map(record => record[measure]), last());
   } });
+  scrub(view, curves.canvas, { name: "step", last: LAST });
   table.canvas.addEventListener("click", event => {
     const p = model.get("modulus");
     const { left, top, width } = table.canvas.getBoundingClientRect();

@@ -2,7 +2,7 @@
 
 import {
   caption, chartAxes, choice, cleanUp, colour, drawCurves, element, follow, heatMap, legend, makeView, picture, player,
-  slider, tell,
+  scrub, slider, tell,
 } from "./common.js";
 import { fixed } from "./wording.js";
 
@@ -92,6 +92,8 @@ function render({ model, el }) {
     const scale = chartAxes(view, context, width, height, { at, last: LAST, xLabel: "update" });
     drawCurves(view, context, scale, CURVES, measure => run()[measure], at);
   } });
+
+  scrub(view, chart.canvas, { name: "moment", last: LAST, each: EVERY });
 
   view.root.append(
     element("div", { class: "rfm-controls" },
