@@ -46,7 +46,8 @@ test-elsewhere: .venv/all ## Run unit tests and chapters as other processors and
 # Both ends of the ranges in pyproject.toml, each in an environment of its own, for the tests that the extra `test` is
 # enough for: not those of the website, of its pages and of grading.
 UNIT_TESTS = rfm_tutorial tests -m "not browser and not site" $(addprefix --ignore=,tests/in_process.py \
-  $(patsubst %,tests/test_%.py,answers assignments chapter_pages claims_table execution grading handout redirects site))
+  $(patsubst %,tests/test_%.py,answers assignments chapter_pages claims_table execution grading handout publishing \
+  redirects site))
 LOWEST_PYTHON ?= python3.11
 NEWEST_PYTHON ?= python3.13
 

@@ -16,8 +16,6 @@ import pytest
 import torch
 from handouts import SAMPLE_OR_WHOLE
 from matplotlib import colormaps
-from sphinx.errors import ExtensionError
-from stills import stills
 from test_explorables_scripts import EXAMPLES, EXPLORABLES
 from website import Visit, book_folder, build, serve, violations, wait_until_shown, write_page
 
@@ -471,12 +469,6 @@ def test_what_stands_there_before_a_script_has_come_takes_the_same_place(
     before, after = heights
     assert len(before) == len(after) > 10
     assert before == pytest.approx(after, abs=2)
-
-
-def test_an_explorable_that_cannot_be_drawn_fails_the_build() -> None:
-    broken = "export default { render() { throw new Error('no pencil'); } };"
-    with pytest.raises(ExtensionError, match="no pencil"):
-        stills([{"state": {"_esm": broken}}])
 
 
 @pytest.mark.site

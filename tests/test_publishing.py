@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.request import urlretrieve
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from npm_packages import NODE
-from publishing import site_of
+from publishing import offer, site_of
 from website import ROOT, book_folder, build, serve, write_page
 
 from rfm_tutorial import __version__
@@ -40,6 +41,7 @@ def test_a_repository_says_where_its_site_is(repository: str, site: str) -> None
 
 def project(folder: Path, **settings: str) -> Path:
     """A book of one page in a project with the real settings and what a wheel is made of."""
+    folder.mkdir(exist_ok=True)
     book = book_folder(folder)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
@@ -116,21 +118,17 @@ def test_without_an_address_nothing_points_to_one_and_pages_still_describe_thems
 # As a reader does it, somewhere else, with nothing of the project around.
 @pytest.mark.nightly
 def test_a_downloaded_notebook_runs_in_an_empty_environment(tmp_path: Path) -> None:
-    book = project(tmp_path / "project", website_url="")
-    shutil.rmtree(book / "rfm_tutorial")
-    for part in ("rfm_tutorial", "book/runs"):
-        shutil.copytree(ROOT / part, book / part)
-    shutil.copy(ROOT / "book/ten-minutes.ipynb", book / "book/page.ipynb")
-    config, site = book / "_config.yml", book / "_build/html"
-    site.mkdir(parents=True)
-    elsewhere = tmp_path / "elsewhere"
+    chapter = "_sources/book/ten-minutes.ipynb"
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
+    (site / chapter).parent.mkdir(parents=True)
+    (site / "_static").mkdir()
+    shutil.copy(ROOT / "book/ten-minutes.ipynb", site / chapter)
     with serve(site) as address:
-        config.write_text(config.read_text().replace('website_url: ""', f"website_url: {address}"))
-        run = build(book)
-        assert run.returncode == 0, run.stdout + run.stderr
+        config, builder = {"website_url": f"{address}/"}, SimpleNamespace(format="html")
+        offer(SimpleNamespace(config=config, srcdir=ROOT, outdir=site, builder=builder), None)
         begun = time.monotonic()
-        urlretrieve(f"{address}/_sources/book/page.ipynb", elsewhere / "page.ipynb")
+        urlretrieve(f"{address}/{chapter}", elsewhere / "page.ipynb")
         subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
         python = tmp_path / "env/bin/python"
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

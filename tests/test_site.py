@@ -10,6 +10,7 @@ import freshness
 import pytest
 from bs4 import BeautifulSoup, Tag
 from sphinx.errors import ExtensionError
+from stills import stills
 from website import ROOT, book_folder, build, pages_of, switch_theme, write_page
 
 import rfm_tutorial
@@ -122,6 +123,12 @@ def test_a_formula_is_text_for_the_eye_and_mathml_for_the_ear() -> None:
 def test_a_formula_that_nobody_can_typeset_is_named_with_its_page() -> None:
     with pytest.raises(ExtensionError, match=r"chapter: a formula .*\\nosuch"):
         formulas.typeset([(r"\nosuch", False)], "chapter")
+
+
+def test_an_explorable_that_cannot_be_drawn_fails_the_build() -> None:
+    broken = "export default { render() { throw new Error('no pencil'); } };"
+    with pytest.raises(ExtensionError, match="no pencil"):
+        stills([{"state": {"_esm": broken}}])
 
 
 # The real book.

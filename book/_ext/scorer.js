@@ -1,9 +1,11 @@
-// How Sphinx's search weighs what it finds: chapters first, what is made from docstrings last.
+// How Sphinx's search weighs what it finds: the front page and chapters first, what is made from docstrings last.
 
 const REFERENCE = /^(book\/api|genindex|py-modindex|book\/(status|ledger-runs))/;
 
+const weight = page => (page === "book/index" ? 3 : REFERENCE.test(page) ? 1 / 4 : 1);
+
 var Scorer = {
-  score: ([page, , , , score]) => (REFERENCE.test(page) ? score / 4 : score),
+  score: ([page, , , , score]) => weight(page) * score,
   objNameMatch: 11,
   objPartialMatch: 6,
   objPrio: { 0: 15, 1: 5, 2: -5 },
