@@ -146,6 +146,8 @@ def test_on_a_slow_line_the_first_paint_comes_soon_and_then_stays(
 ) -> None:
     late = {}
     with serve(site, compressed=True) as address:
+        with Visit(browser, address) as first_of_all:  # the browser itself wakes up
+            first_of_all.page.goto(f"{address}/{addresses[0]}")
         for path in addresses:
             size = {"width": width, "height": 900}
             with Visit(browser, address, viewport=size) as visit:
