@@ -12,6 +12,8 @@ NOT_STORED = ("application/javascript", "image/svg+xml", "text/html", "text/late
 
 # They have no doctests; to be imported they need otter-grader, or a system that limits processes.
 collect_ignore = [f"rfm_tutorial/{name}.py" for name in ("answering", "proctor", "sandbox")]
+# Three samples of what students hand in, all of the same name.
+collect_ignore_glob = ["tests/findings/*"]
 
 TAKE_LONG = ("browser", "processes", "slow")
 """Marks of tests whose files come first."""

@@ -158,8 +158,12 @@ SERIOUS = """async ([wanted, unwanted]) => {
     v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join("  ")}`);
 }"""
 
-# Colours on their way from one theme to the other have no contrast to be judged.
-AT_REST = "() => document.getAnimations().every(one => one.playState !== 'running')"
+# Colours on their way from one theme to the other have no contrast to be judged; they set out with
+# the frame after the change.
+AT_REST = """async () => {
+  for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
+  return document.getAnimations().every(one => one.playState !== "running");
+}"""
 
 
 def switch_theme(page: "Page", theme: Literal["light", "dark"]) -> None:

@@ -1,8 +1,11 @@
-// How Sphinx's search weighs what it finds: the front page and chapters first, what is made from docstrings last.
+// How Sphinx's search weighs what it finds: the front page first, then the glossary and chapters; what is made from
+// docstrings last.
 
 const REFERENCE = /^(book\/api|genindex|py-modindex|book\/(status|ledger-runs))/;
 
-const weight = page => (page === "book/index" ? 3 : REFERENCE.test(page) ? 1 / 4 : 1);
+const FIRST = { "book/index": 3, "book/glossary": 3 };
+
+const weight = page => FIRST[page] ?? (REFERENCE.test(page) ? 1 / 4 : 1);
 
 var Scorer = {
   score: ([page, , , , score]) => weight(page) * score,
